@@ -1,0 +1,1 @@
+//! The command as a library: arguments in, events out.

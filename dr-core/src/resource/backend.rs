@@ -1,0 +1,194 @@
+//! What makes resources: one backend for each kind in a plan.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::registered::Resource;
+use super::secret::{Redactor, Secret, SecretRef, SecretSource};
+use crate::env::Clock;
+use crate::error::Result;
+use crate::ids::{Identity, Region, Side};
+
+/// The code for one kind of resource.
+pub trait Backend: fmt::Debug + Send + Sync {
+    /// The word in the plan: `postgres`.
+    fn kind(&self) -> &str;
+
+    /// The JSON schema of the configuration: an object, without `kind`, which the core adds.
+    fn schema(&self) -> Value;
+
+    /// Reads a configuration. Pure: no I/O, no environment.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, not only the first thing.
+    fn configure(&self, config: Value) -> Result<Box<dyn Configured>, Vec<ConfigError>>;
+}
+
+/// Something wrong with a configuration. The core adds line and column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The place: a JSON pointer, `/sides/us-east-1/url`.
+    pub pointer: String,
+    /// What is wrong and what is expected.
+    pub message: String,
+}
+
+impl ConfigError {
+    /// From its parts.
+    pub fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), message: message.into() }
+    }
+}
+
+/// A configuration that makes sense. Everything but `connect` is pure: `dr check` needs no credentials.
+#[async_trait]
+pub trait Configured: fmt::Debug + Send + Sync {
+    /// The keys under which two plans that touch the same thing meet, sorted. Claims are held on all of them.
+    fn identities(&self) -> Vec<Identity>;
+
+    /// The sides it lives on, and the region of each.
+    fn sides(&self) -> BTreeMap<Side, Region>;
+
+    /// The verbs it can do.
+    fn verbs(&self) -> Vec<&str>;
+
+    /// What a verb needs.
+    fn needs(&self, verb: &str) -> Needs {
+        let _ = verb;
+        Needs::default()
+    }
+
+    /// How long callers may remember an old answer, where this kind routes them.
+    fn ttl(&self) -> Option<std::time::Duration> {
+        None
+    }
+
+    /// The call as commands that a person would type when `dr` itself cannot run, one a line; empty if there are
+    /// none. Secrets stand as their references.
+    fn by_hand(&self, verb: &str, call: &Value) -> Vec<String> {
+        let _ = (verb, call);
+        Vec::new()
+    }
+
+    /// Connects, lazily side by side: it succeeds with any one region black-holed, and says what is unreachable when
+    /// asked for it.
+    async fn connect(&self, connect: &Connect<'_>) -> Result<Resource>;
+}
+
+/// What connecting is given.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Connect<'a> {
+    /// Where secrets are to be had.
+    secrets: &'a dyn SecretSource,
+    redactor: &'a Redactor,
+    clock: &'a Arc<dyn Clock>,
+}
+
+impl<'a> Connect<'a> {
+    /// From its parts.
+    pub fn new(secrets: &'a dyn SecretSource, redactor: &'a Redactor, clock: &'a Arc<dyn Clock>) -> Self {
+        Self { secrets, redactor, clock }
+    }
+
+    /// The value behind a reference; from then on it is masked in everything that is written.
+    ///
+    /// # Errors
+    /// As the embedder's [`SecretSource`] says.
+    pub async fn secret(&self, reference: &SecretRef) -> Result<Secret> {
+        let secret = self.secrets.fetch(reference).await?;
+        self.redactor.hide(&secret);
+        Ok(secret)
+    }
+
+    /// The run's wall clock.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(self.clock)
+    }
+}
+
+/// What a verb needs to work at all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Needs {
+    /// Permissions, as the system names them.
+    pub permissions: Vec<String>,
+    /// Control planes: they may be down with their region.
+    pub control_planes: Vec<Plane>,
+    /// Data planes.
+    pub data_planes: Vec<Plane>,
+}
+
+/// A service in a region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plane {
+    /// The service: `route53`.
+    pub service: String,
+    /// Where it lives.
+    pub region: Region,
+}
+
+impl Needs {
+    /// Permissions alone.
+    pub fn permissions(permissions: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { permissions: permissions.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// And a control plane.
+    #[must_use]
+    pub fn and_control(mut self, service: impl Into<String>, region: impl Into<Region>) -> Self {
+        self.control_planes.push(Plane { service: service.into(), region: region.into() });
+        self
+    }
+
+    /// And a data plane.
+    #[must_use]
+    pub fn and_data(mut self, service: impl Into<String>, region: impl Into<Region>) -> Self {
+        self.data_planes.push(Plane { service: service.into(), region: region.into() });
+        self
+    }
+}
+
+/// The backends that a program knows: a value that the embedder builds.
+///
+/// ```
+/// use dr_core::Backends;
+/// let backends = Backends::new();
+/// assert_eq!(backends.kinds().count(), 0);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Backends(BTreeMap<String, Arc<dyn Backend>>);
+
+impl Backends {
+    /// None.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One more. A second of the same kind replaces the first.
+    #[must_use]
+    pub fn with(mut self, backend: impl Backend + 'static) -> Self {
+        self.0.insert(backend.kind().to_owned(), Arc::new(backend));
+        self
+    }
+
+    /// The backend of a kind.
+    pub fn get(&self, kind: &str) -> Option<&Arc<dyn Backend>> {
+        self.0.get(kind)
+    }
+
+    /// The kinds, sorted.
+    pub fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// All of them, sorted by kind.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Backend>> {
+        self.0.values()
+    }
+}

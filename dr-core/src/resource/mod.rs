@@ -1,0 +1,49 @@
+//! What a backend hands over: traits for backend authors, and the values that they speak in.
+//!
+//! The unit is a **verb**: `impl Effect<Scale> for MyWorkloads`. What is registered on a [`Resource`] is what it can
+//! do; "cannot" is data and known before anything runs. The capabilities are groups of an observation and its verbs:
+//!
+//! | group | observation | verbs | also |
+//! |---|---|---|---|
+//! | replicated store | [`Replication`] | [`Promote`] [`Follow`] [`Pause`] [`Unpause`] | [`Ledger`] |
+//! | fence | [`Fencing`] by [`Holds`] | [`Fence`] [`Unfence`] | |
+//! | workloads | [`Staffing`] | [`Scale`] | |
+//! | traffic | [`Routing`] | [`Route`] | |
+//! | probe | – | [`Probe`], made by the core from [`Prober`] | |
+
+mod action;
+mod at;
+mod backend;
+mod call;
+mod cx;
+mod effect;
+mod fence;
+mod ledger;
+mod observe;
+mod probe;
+mod registered;
+mod secret;
+mod store;
+mod traffic;
+mod workloads;
+
+pub use action::{Action, Applied, Bound};
+pub use at::{At, Roles};
+pub use backend::{Backend, Backends, ConfigError, Configured, Connect, Needs, Plane};
+pub use call::{Call, Class, Outcome};
+pub use cx::{Cancel, Canceller, Cx, Progress, Urgency};
+pub use effect::{Before, Change, Diff, Effect, Prepared, Standing, cannot_be_undone};
+pub use fence::{
+    Fence, FenceHow, FenceOutcome, FenceProof, Fencing, Holds, Risk, SilencePolicy, Unfence, Unfenced,
+};
+pub use ledger::{Ledger, LedgerRow, Survivors, Written};
+pub use observe::{Fact, Facts, Observation, Observe, Seen, Watch};
+pub use probe::{Answer, Ask, Health, Probe, Prober, Seat, SeatKind};
+pub use registered::Resource;
+pub use secret::{Redactor, Secret, SecretRef, SecretSource};
+pub use store::{
+    AcceptLoss, Basis, Divergence, Follow, FollowHow, Following, Hazard, LossBound, NodeState, Pause, Paused,
+    Position, Promote, Promotion, Reach, Replication, Role, SideState, TimelineSwitch, Unpause,
+};
+pub use traffic::{Propagation, Route, Routed, Routing, ServerAnswer};
+pub use workloads::{Replicas, Scale, Scaled, Staffing, WorkloadState};

@@ -1,0 +1,1 @@
+//! PostgreSQL for dr: streaming replication, fencing, promotion, rewind, ledger.

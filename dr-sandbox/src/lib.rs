@@ -1,0 +1,1 @@
+//! Two real regions on one machine, to see dr work.

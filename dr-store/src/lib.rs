@@ -1,0 +1,1 @@
+//! dr's state store on object stores.

@@ -1,0 +1,1 @@
+//! For backend authors: strict twins and conformance suites.
