@@ -6,8 +6,13 @@
 
 mod env;
 mod error;
+pub mod event;
 mod ids;
+pub mod journal;
+pub mod measure;
+pub mod plan;
 pub mod resource;
+pub mod runbook;
 pub mod time;
 
 pub use async_trait::async_trait;

@@ -1,0 +1,12 @@
+//! What happened: event types, and folding events into the state of a run. No I/O, nothing of the engine: displays,
+//! reports and foreign tools read a run with this module alone.
+
+mod began;
+mod ending;
+mod entry;
+mod kinds;
+
+pub use began::{Actor, Began, Mode, Override};
+pub use ending::{Debt, DebtKind, Ending, Suspension};
+pub use entry::{Entry, FORMAT, Seq};
+pub use kinds::{Event, Found, OutageSeen, Request};

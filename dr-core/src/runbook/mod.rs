@@ -1,0 +1,5 @@
+//! A plan bound to live resources, ready to execute.
+
+mod script;
+
+pub use script::{Script, ScriptPhase, ScriptStep};
