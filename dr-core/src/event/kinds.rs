@@ -27,7 +27,8 @@ pub enum Event {
         /// The ownership's number.
         epoch: u64,
     },
-    /// The intent, durable before the effect. A point of no return is crossed here.
+    /// The intent, durable before the effect. A point of no return is crossed here. It stands before an effect that
+    /// finds nothing to do as well: between reading and acting the world may move.
     Started {
         /// The step.
         step: StepId,
@@ -35,11 +36,6 @@ pub enum Event {
         attempt: u32,
         /// What was there. The first attempt's is kept for ever.
         was: Prepared,
-    },
-    /// It was so already; nothing was done.
-    Already {
-        /// The step.
-        step: StepId,
     },
     /// It is so now, observed.
     Succeeded {
@@ -94,11 +90,6 @@ pub enum Event {
     TurnedBack {
         /// Why.
         why: String,
-    },
-    /// Proof that a point of no return did not happen and can no longer happen.
-    Uncrossed {
-        /// The step.
-        step: StepId,
     },
     /// An undo's intent.
     UndoStarted {

@@ -5,8 +5,10 @@ mod began;
 mod ending;
 mod entry;
 mod kinds;
+mod state;
 
 pub use began::{Actor, Began, Mode, Override};
 pub use ending::{Debt, DebtKind, Ending, Suspension};
 pub use entry::{Entry, FORMAT, Seq};
 pub use kinds::{Event, Found, OutageSeen, Request};
+pub use state::{Illegal, RunState, Status, StepState};
