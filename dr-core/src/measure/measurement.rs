@@ -66,13 +66,22 @@ pub struct OutageMeasured {
     pub failed: u64,
     /// Every outage, oldest first.
     pub gaps: Vec<Gap>,
+    /// When the first question was due.
+    pub since: Timestamp,
+    /// When the last question was due.
+    pub until: Timestamp,
+    /// Since when the last seat is answered as the run wants it: the first of enough good answers, by the side and
+    /// with the write that were asked for. `None`: some seat never was.
+    #[serde(default)]
+    pub recovered: Option<Timestamp>,
     /// Median latency of good answers before the first outage, in milliseconds.
     pub latency_before_ms: Option<f64>,
     /// The same after the last.
     pub latency_after_ms: Option<f64>,
 }
 
-/// One outage: from the first failure to the first of enough good answers.
+/// One outage: from the first failure to the first of enough good answers, over both seats. A hole in probing between
+/// good answers is one too, of at least nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Gap {
     /// When the first unanswered question was due.
@@ -81,8 +90,9 @@ pub struct Gap {
     pub to: Option<Timestamp>,
     /// At least this long, in seconds.
     pub at_least: f64,
-    /// At most this long, in seconds: nobody asked between the last good answer and the first bad one.
-    pub at_most: f64,
+    /// At most this long, in seconds: nobody asked between the last good answer and the first bad one. `None`: it has
+    /// no known upper end, because it lasts or because no good answer was seen before it.
+    pub at_most: Option<f64>,
 }
 
 /// One ledger's finding.
@@ -100,8 +110,14 @@ pub struct LossMeasured {
     pub lost: Option<Vec<LedgerRow>>,
     /// Unacknowledged rows that are there all the same.
     pub recovered: Option<u64>,
-    /// From the oldest lost row's acknowledgement to the last acknowledgement before the outage, in seconds.
+    /// From the oldest lost row's acknowledgement to the last acknowledgement before the outage, in seconds. At least
+    /// this much of the past is gone. Zero if nothing is lost; `None` if nothing was acknowledged before the outage,
+    /// or the survivors could not be read.
     pub lost_span: Option<f64>,
+    /// From the last surviving row before the oldest lost one to the outage, in seconds. At most this much of the past
+    /// is gone. `None` where there is no such row.
+    #[serde(default)]
+    pub lost_span_at_most: Option<f64>,
 }
 
 /// The RTO in its parts, in seconds, each from its own events; `None` where nothing saw it.
