@@ -24,7 +24,8 @@ pub enum Event {
     Driven {
         /// Who.
         actor: Actor,
-        /// The ownership's number.
+        /// The ownership's number. Named apart from the entry's own `epoch`, beside which it is written.
+        #[serde(rename = "ownership")]
         epoch: u64,
     },
     /// The intent, durable before the effect. A point of no return is crossed here. It stands before an effect that
@@ -224,7 +225,8 @@ pub enum OutageSeen {
     Began {
         /// Which prober's resource.
         probe: ResourceName,
-        /// When the unanswered question was due.
+        /// When the unanswered question was due. Named apart from the entry's own `at`, beside which it is written.
+        #[serde(rename = "due")]
         at: Timestamp,
         /// What was seen.
         why: String,
@@ -234,6 +236,7 @@ pub enum OutageSeen {
         /// Which prober's resource.
         probe: ResourceName,
         /// When that question was due.
+        #[serde(rename = "due")]
         at: Timestamp,
         /// Who answered.
         served_by: Option<crate::ids::Side>,

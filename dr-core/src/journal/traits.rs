@@ -1,11 +1,12 @@
 //! What the engine needs of a journal.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use thiserror::Error;
 
+use crate::error::{Error, ErrorKind};
 use crate::event::{Entry, Seq};
 
 /// How long a write may wait.
@@ -20,15 +21,37 @@ pub enum Durability {
 /// A run's durable events, owned exclusively by whoever holds this value.
 #[async_trait]
 pub trait Journal: fmt::Debug + Send {
-    /// Appends a batch: all or nothing. After any error nothing more is appended by this owner.
+    /// Appends a batch: all or nothing. After any error nothing more is appended by this owner. An empty batch with
+    /// [`Durability::Barrier`] makes durable what is there.
+    ///
+    /// If the call is dropped, the batch may be there or not; the next call goes on behind it if it is.
     async fn append(&mut self, batch: &[Entry], how: Durability) -> Result<(), JournalError>;
 
     /// Every line from `from` on that is committed.
     async fn read(&self, from: Seq) -> Result<Vec<Line>, JournalError>;
 
     /// How long an effect that starts now may still take. `None`: as long as it likes (a lock, not a lease).
-    fn lease_left(&self) -> Option<std::time::Duration> {
+    fn lease_left(&self) -> Option<Duration> {
         None
+    }
+
+    /// Keeps the ownership for another term, where it is a lease. An owner that appends nothing for long calls it well
+    /// before [`Journal::lease_left`] is spent.
+    async fn renew(&mut self) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    /// Makes sure that so many more bytes can be appended, so that a disk that fills up meanwhile does not stop the
+    /// run. Called before the first effect, with the worst case.
+    async fn reserve(&mut self, bytes: u64) -> Result<(), JournalError> {
+        let _ = bytes;
+        Ok(())
+    }
+
+    /// Makes durable what is there and gives up the ownership, so that the next owner need not wait. Nothing is
+    /// appended afterwards.
+    async fn release(&mut self) -> Result<(), JournalError> {
+        self.append(&[], Durability::Barrier).await
     }
 }
 
@@ -42,7 +65,7 @@ pub struct Line {
 }
 
 /// Why a journal could not be written or read.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {
     /// Somebody else owns the run now.
@@ -62,6 +85,29 @@ pub enum JournalError {
         /// What is wrong.
         why: String,
     },
+    /// The batch cannot be written: it does not continue the journal, or could not be read back. Nothing is written.
+    #[error("the event cannot be written: {why}")]
+    Refused {
+        /// What is wrong.
+        why: String,
+    },
+    /// An earlier error ended this owner's appending.
+    #[error("nothing more is appended: {why}")]
+    Closed {
+        /// The earlier error.
+        why: String,
+    },
+    /// The store said no, and nothing is written.
+    #[error("the state store cannot be used")]
+    Store(#[source] crate::Error),
+    /// The folder is of a kind on which exclusive ownership cannot be had.
+    #[error("{folder} is on a network file system ({kind}), where a lock does not keep a second owner out")]
+    NetworkFileSystem {
+        /// The folder.
+        folder: String,
+        /// The file system.
+        kind: String,
+    },
     /// There is no such run.
     #[error("no run {run}")]
     NoSuchRun {
@@ -77,4 +123,26 @@ pub enum JournalError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl From<JournalError> for Error {
+    fn from(error: JournalError) -> Self {
+        let (kind, happened) = match &error {
+            JournalError::Lost { .. } => (ErrorKind::Conflict, false),
+            JournalError::InDoubt(_) => (ErrorKind::Unknown, true),
+            JournalError::Damaged { .. } | JournalError::Refused { .. } => (ErrorKind::Invalid, false),
+            JournalError::Closed { .. } | JournalError::NetworkFileSystem { .. } => {
+                (ErrorKind::Refused, false)
+            }
+            JournalError::Store(source) => (source.kind(), false),
+            JournalError::NoSuchRun { .. } => (ErrorKind::NotFound, false),
+            JournalError::Io { .. } => (ErrorKind::Unknown, true),
+        };
+        let text = Self::new(kind, error.to_string()).permanent();
+        let text = if happened { text } else { text.not_happened() };
+        match std::error::Error::source(&error) {
+            Some(source) => text.because(source.to_string()),
+            None => text,
+        }
+    }
 }
