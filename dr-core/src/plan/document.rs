@@ -35,10 +35,40 @@ pub struct Plan {
     pub measure: Measure,
     /// What happens.
     pub phases: Vec<Phase>,
+    /// Where things stand that are in no resource and no phase, by JSON pointer: `/budget/rto`.
+    pub places: BTreeMap<String, Place>,
     /// The document as it was read, secrets unresolved.
     pub text: Arc<str>,
     /// SHA-256 of `text`, in hex.
     pub hash: String,
+}
+
+impl Plan {
+    /// Where something stands that is in no resource and no phase, by JSON pointer; else where the nearest thing
+    /// around it stands.
+    pub fn place(&self, pointer: &str) -> Place {
+        nearest(&self.places, pointer)
+    }
+}
+
+impl ResourceSpec {
+    /// Where a part of the configuration stands, by JSON pointer; else where the nearest thing around it stands.
+    pub fn place(&self, pointer: &str) -> Place {
+        if pointer.is_empty() { self.place } else { nearest(&self.places, pointer) }
+    }
+}
+
+fn nearest(places: &BTreeMap<String, Place>, pointer: &str) -> Place {
+    let mut pointer = pointer;
+    loop {
+        if let Some(place) = places.get(pointer) {
+            return *place;
+        }
+        match pointer.rfind('/') {
+            Some(end) => pointer = &pointer[..end],
+            None => return Place::default(),
+        }
+    }
 }
 
 /// Where runs, claims and debts are kept.
@@ -50,6 +80,13 @@ pub struct StateLocation {
     pub local: bool,
     /// The region it lives in, if it says so.
     pub region: Option<crate::ids::Region>,
+}
+
+impl Default for StateLocation {
+    /// The folder `.dr`, which no other machine sees.
+    fn default() -> Self {
+        Self { at: ".dr".to_owned(), local: false, region: None }
+    }
 }
 
 /// What a failure before the point of no return does.
@@ -146,7 +183,8 @@ pub struct Step {
     pub verb: String,
     /// On what; `None` for `wait` and `approve`.
     pub resource: Option<ResourceName>,
-    /// The verb's options as the plan gives them, without the step's own.
+    /// The verb's options as the plan gives them, without the step's own. The value of `wait`, `approve` and `plan`,
+    /// which act on no resource, stands under the verb's own name: `{"wait": "10s"}`.
     pub call: Value,
     /// Its deadline. `None`: the phase's, or the default.
     pub within: Option<Duration>,
@@ -163,6 +201,11 @@ pub struct Step {
 }
 
 impl Step {
+    /// Where one of its parts stands, by JSON pointer; else where the nearest thing around it stands.
+    pub fn place(&self, pointer: &str) -> Place {
+        if pointer.is_empty() { self.place } else { nearest(&self.places, pointer) }
+    }
+
     /// The last part of its [`crate::StepId`]: its id, or `verb:resource`.
     pub fn local_id(&self) -> String {
         match (&self.id, &self.resource) {

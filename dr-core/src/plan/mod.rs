@@ -1,13 +1,24 @@
 //! The document: what should happen. A value that can be printed, hashed and reviewed.
 
 mod budget;
+pub mod codes;
 mod document;
+mod fields;
 mod finding;
+mod format;
+mod from_toml;
+mod from_yaml;
+mod node;
+mod parse;
+mod parse_phases;
 mod place;
+mod print;
+mod verbs;
 
 pub use budget::{Limit, RtoRpoBudget, Strictness};
 pub use document::{
     Acknowledgement, LossSpec, Measure, OnFailure, OutageSpec, Phase, Plan, ResourceSpec, StateLocation, Step,
 };
 pub use finding::{Finding, Severity};
+pub use format::Format;
 pub use place::Place;
