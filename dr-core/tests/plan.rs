@@ -86,8 +86,8 @@ fn the_value_of_wait_and_approve_is_an_option() {
     let plan =
         plan("phases: [ { name: p, steps: [ { wait: 10s }, { approve: \"go on?\", after: wait } ] } ]\n");
     let steps = &plan.phases[0].steps;
-    assert_eq!((&steps[0].call, &steps[0].resource), (&json!({ "wait": "10s" }), &None));
-    assert_eq!(steps[1].call, json!({ "approve": "go on?" }));
+    assert_eq!((&steps[0].call, &steps[0].resource), (&json!({ "for": "10s" }), &None));
+    assert_eq!(steps[1].call, json!({ "ask": "go on?" }));
 }
 
 #[test]

@@ -107,11 +107,13 @@ fn next(status: Status, edge: Edge) -> Option<Status> {
         Undone,
     };
     match (edge, status) {
-        (Edge::Start, Pending | Retrying | Started) => Some(Started),
+        (Edge::Start, Pending | Retrying | Started | Failed | InDoubt) => Some(Started),
         (Edge::Succeed, Started) => Some(Succeeded),
         (Edge::Fail { again: true, .. }, Pending) => Some(Pending),
-        (Edge::Fail { again: true, .. }, Started | Retrying) => Some(Retrying),
-        (Edge::Fail { again: false, happened: Happened::No }, Pending | Started | Retrying) => Some(Failed),
+        (Edge::Fail { again: true, .. }, Started | Retrying | Failed | InDoubt) => Some(Retrying),
+        (Edge::Fail { again: false, happened: Happened::No }, Pending | Started | Retrying | Failed) => {
+            Some(Failed)
+        }
         (Edge::Fail { again: false, happened: Happened::Maybe }, Pending | Started | Retrying) => {
             Some(InDoubt)
         }

@@ -183,8 +183,8 @@ pub struct Step {
     pub verb: String,
     /// On what; `None` for `wait` and `approve`.
     pub resource: Option<ResourceName>,
-    /// The verb's options as the plan gives them, without the step's own. The value of `wait`, `approve` and `plan`,
-    /// which act on no resource, stands under the verb's own name: `{"wait": "10s"}`.
+    /// The verb's options as the plan gives them, without the step's own. The value of `wait` and `approve`,
+    /// which act on no resource, is an option too: `{"for": "10s"}`, `{"ask": "…"}`.
     pub call: Value,
     /// Its deadline. `None`: the phase's, or the default.
     pub within: Option<Duration>,

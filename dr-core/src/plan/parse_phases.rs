@@ -119,8 +119,8 @@ fn said(place: Place, rest: Vec<&(Key, Node)>, out: &mut Vec<Finding>) -> Option
             let what = format!("`{}`", key.text);
             let resource = match takes {
                 Takes::Resource => Some(fields::name(value, &what, out)?),
-                Takes::Value => {
-                    call.insert(key.text.clone(), Value::String(fields::text(value, &what, out)?));
+                Takes::Value(option) => {
+                    call.insert((*option).to_owned(), Value::String(fields::text(value, &what, out)?));
                     None
                 }
             };

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::document::{OnFailure, Phase, Plan, StateLocation, Step};
 use super::from_yaml::number;
-use super::verbs::takes;
+use super::verbs::{Takes, takes};
 use crate::resource::Urgency;
 
 impl Plan {
@@ -101,9 +101,13 @@ fn print_step(step: &Step) -> Value {
             entry.insert("with".to_owned(), step.call.clone());
         }
         None => {
-            if let Value::Object(call) = &step.call {
-                entry.extend(call.clone());
+            let mut call = step.call.as_object().cloned().unwrap_or_default();
+            if let Some(Takes::Value(option)) = takes(&step.verb)
+                && let Some(value) = call.shift_remove(option)
+            {
+                entry.insert(step.verb.clone(), value);
             }
+            entry.extend(call);
         }
     }
     if let Some(id) = &step.id {

@@ -5,8 +5,8 @@
 pub(super) enum Takes {
     /// The name of a resource.
     Resource,
-    /// The verb's own option: `wait: 10s`.
-    Value,
+    /// The verb's own option, by its name in the call: `wait: 10s` is the call `{"for": "10s"}`.
+    Value(&'static str),
 }
 
 /// Every verb of the core. A backend's own is called by `do: vendor.verb`, `on: resource`, `with: {…}`.
@@ -28,9 +28,9 @@ pub(super) const VERBS: &[(&str, Takes)] = &[
     ("trigger", Takes::Resource),
     ("run", Takes::Resource),
     ("notify", Takes::Resource),
-    ("approve", Takes::Value),
-    ("wait", Takes::Value),
-    ("plan", Takes::Value),
+    ("approve", Takes::Value("ask")),
+    ("wait", Takes::Value("for")),
+    ("plan", Takes::Value("plan")),
 ];
 
 /// What a word takes, if it is a verb.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,7 @@ pub struct Cx {
     /// The run's wall clock.
     pub clock: Arc<dyn Clock>,
     /// What the succeeded steps of this run left, by step.
-    pub earlier: Arc<BTreeMap<StepId, Value>>,
+    pub earlier: Earlier,
     /// Where to say what is going on.
     pub progress: Progress,
 }
@@ -70,7 +70,7 @@ impl Cx {
             token,
             urgency: Urgency::Planned,
             clock: Arc::new(SystemClock),
-            earlier: Arc::default(),
+            earlier: Earlier::default(),
             progress: Progress::default(),
         }
     }
@@ -116,6 +116,28 @@ impl fmt::Debug for Cx {
             .field("left", &self.left())
             .field("urgency", &self.urgency)
             .finish_non_exhaustive()
+    }
+}
+
+/// What the succeeded steps of a run left, by step. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Earlier(Arc<RwLock<BTreeMap<StepId, Value>>>);
+
+impl Earlier {
+    /// What a step left: its verb's outcome as JSON.
+    pub fn of(&self, step: &StepId) -> Option<Value> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(step).cloned()
+    }
+
+    /// Every outcome that is a `T`.
+    pub fn all<T: serde::de::DeserializeOwned>(&self) -> Vec<T> {
+        let left = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        left.values().filter_map(|data| serde_json::from_value(data.clone()).ok()).collect()
+    }
+
+    /// A step has succeeded.
+    pub fn leave(&self, step: StepId, data: Value) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(step, data);
     }
 }
 

@@ -31,7 +31,7 @@ pub use action::{Action, Applied, Bound};
 pub use at::{At, Roles};
 pub use backend::{Backend, Backends, ConfigError, Configured, Connect, Needs, Plane};
 pub use call::{Call, Class, Outcome};
-pub use cx::{Cancel, Canceller, Cx, Progress, Urgency};
+pub use cx::{Cancel, Canceller, Cx, Earlier, Progress, Urgency};
 pub use effect::{Before, Change, Diff, Effect, Prepared, Standing, cannot_be_undone};
 pub use fence::{
     Fence, FenceHow, FenceOutcome, FenceProof, Fencing, Holds, Risk, SilencePolicy, Unfence, Unfenced,

@@ -1,0 +1,143 @@
+//! How a run that came to its end is judged: what it still owes, how long its phases took, and its ending.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::event::{Debt, DebtKind, Ending, Event, Mode, RunState, Status};
+use crate::ids::ResourceName;
+use crate::measure::Figure;
+use crate::plan::Limit;
+use crate::resource::{
+    Call, Class, Fact, FenceOutcome, Follow, Following, Prepared, Promote, Promotion, Seen,
+};
+use crate::time::show_duration;
+
+/// What a dry run says.
+pub(super) fn of_dry_run(state: &RunState, failures: &[String]) -> (Ending, String) {
+    if let [first, rest @ ..] = failures {
+        let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
+        return (Ending::Refused, format!("the run would be refused: {first}{more}"));
+    }
+    let changes = state
+        .steps
+        .values()
+        .filter(|step| step.status == Status::Previewed)
+        .filter(|step| !step.was.as_ref().is_some_and(Prepared::is_already))
+        .count();
+    if changes == 0 && state.steps.values().any(|step| step.status == Status::Previewed) {
+        return (Ending::NothingToDo, "everything is so already".to_owned());
+    }
+    (Ending::Succeeded, format!("{changes} changes would be made"))
+}
+
+/// What a live run whose steps are all over says.
+pub(super) fn of_live_run(state: &RunState) -> (Ending, String) {
+    if state.found_nothing_to_do() {
+        return (Ending::NothingToDo, "everything was so already".to_owned());
+    }
+    if !state.debts.is_empty() {
+        let owed: Vec<String> =
+            state.debts.iter().map(|debt| format!("{} ({})", debt.kind, debt.why)).collect();
+        return (Ending::Recovered, format!("the service is back; still owed: {}", owed.join(", ")));
+    }
+    let over: Vec<String> = judged(state)
+        .into_iter()
+        .filter(|(_, limit, figure)| !limit.is_met_by(seconds(figure.at_most)))
+        .map(|(name, limit, figure)| format!("{name} {} ({limit})", show_duration(seconds(figure.at_most))))
+        .collect();
+    if over.is_empty() {
+        (Ending::Succeeded, format!("{} is the primary", state.began.roles.target))
+    } else {
+        (Ending::OverBudget, over.join(", "))
+    }
+}
+
+fn judged(state: &RunState) -> Vec<(&'static str, Limit, &Figure)> {
+    let Some(measurement) = &state.measurement else { return Vec::new() };
+    let budget = &state.began.budget;
+    let rto = budget.rto.zip(measurement.rto.as_ref()).map(|(limit, figure)| ("RTO", limit, figure));
+    let rpo = budget.rpo.zip(measurement.rpo.as_ref()).map(|(limit, figure)| ("RPO", limit, figure));
+    rto.into_iter().chain(rpo).collect()
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}
+
+/// From the first start to the last end of each phase's steps, in seconds, by `<phase>_seconds`.
+pub(super) fn timings(state: &RunState) -> BTreeMap<String, f64> {
+    let mut timings = BTreeMap::new();
+    for phase in &state.began.script.phases {
+        let of_phase =
+            || state.in_order().filter(|(step, _)| step.phase == phase.name).map(|(_, state)| state);
+        let began = of_phase().filter_map(|step| step.started).min();
+        let over = of_phase().filter_map(|step| step.over).max();
+        if let Some((began, over)) = began.zip(over) {
+            timings.insert(format!("{}_seconds", phase.name), over.since(began).as_secs_f64());
+        }
+    }
+    timings
+}
+
+/// What the service still lacks, as events, and what was paid.
+pub(super) fn debts(state: &RunState, after: &BTreeMap<ResourceName, Vec<Seen>>) -> Vec<Event> {
+    let mut events = Vec::new();
+    for (step, stood) in state.in_order() {
+        let Some((resource, applied)) = step.resource.as_ref().zip(stood.applied.as_ref()) else { continue };
+        if step.verb == Promote::VERB
+            && let Ok(promotion) = serde_json::from_value::<Promotion>(applied.data.clone())
+        {
+            let seen = after.get(resource).map_or(&[][..], Vec::as_slice);
+            events.extend(owed_after(state, resource, &promotion, seen));
+        }
+        if step.class == Class::Fence
+            && let Ok(FenceOutcome::Accepted(risk)) = serde_json::from_value(applied.data.clone())
+        {
+            events.push(Event::DebtOpened(Debt {
+                kind: DebtKind::Guard,
+                resource: resource.clone(),
+                side: risk.side.clone(),
+                why: format!("{} was silent and is not fenced: it may return and write", risk.side),
+            }));
+        }
+        if step.verb == Follow::VERB
+            && state.began.mode == Mode::Protect
+            && let Ok(following) = serde_json::from_value::<Following>(applied.data.clone())
+        {
+            for kind in [DebtKind::Replica, DebtKind::Guard] {
+                let why = format!("{} follows", following.side);
+                events.push(Event::DebtPaid(Debt {
+                    kind,
+                    resource: resource.clone(),
+                    side: following.side.clone(),
+                    why,
+                }));
+            }
+        }
+    }
+    events
+}
+
+fn owed_after(state: &RunState, resource: &ResourceName, promotion: &Promotion, seen: &[Seen]) -> Vec<Event> {
+    let fact = |name: &str| seen.iter().find_map(|seen| seen.facts.get(name));
+    let copied = seen
+        .iter()
+        .flat_map(|seen| &seen.sides)
+        .any(|(side, facts)| *side != promotion.side && facts.get("receiving") == Some(&Fact::Flag(true)));
+    let old = state.began.roles.source.clone();
+    let mut owed = Vec::new();
+    if !copied {
+        let why = format!("no copy follows {}", promotion.side);
+        owed.push(Debt { kind: DebtKind::Replica, resource: resource.clone(), side: old, why });
+    }
+    if fact("archive") == Some(&Fact::Flag(false)) {
+        let why = format!("the log of {} is not archived", promotion.side);
+        owed.push(Debt {
+            kind: DebtKind::Archive,
+            resource: resource.clone(),
+            side: promotion.side.clone(),
+            why,
+        });
+    }
+    owed.into_iter().map(Event::DebtOpened).collect()
+}

@@ -1,0 +1,312 @@
+//! From a plan to a script: names bound, verbs understood, sides aimed, order found. Pure: no credentials, no network.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::looking::Look;
+use super::order::{circle, circle_finding, phase_edges, rule_edges};
+use super::pausing::{Approve, Wait};
+use super::roles::CheckRoles;
+use super::script::{Script, ScriptPhase, ScriptStep};
+use crate::ids::{PhaseName, ResourceName, StepId};
+use crate::plan::{Finding, Phase, Plan, Step};
+use crate::resource::{
+    At, Call, Class, Configured, Fence, Follow, Pause, Probe, Promote, Roles, Route, Scale, Unfence, Unpause,
+};
+
+/// The phase that the core puts before all others where something is promoted.
+pub const ROLES_PHASE: &str = "roles";
+
+const DEFAULT_WITHIN: Duration = Duration::from_secs(300);
+const ROLES_WITHIN: Duration = Duration::from_secs(30);
+
+/// The verbs that a plan can use, with what each needs after it.
+const VERBS: [&str; 12] = [
+    "observe", "fence", "unfence", "promote", "follow", "pause", "unpause", "scale", "route", "probe",
+    "wait", "approve",
+];
+
+/// Binds a plan to its resources' configurations and to the roles of its sides.
+///
+/// # Errors
+/// Everything that does not fit, with its place; `check` has more to say about what does.
+pub fn compile(
+    plan: &Plan,
+    configured: &BTreeMap<ResourceName, Arc<dyn Configured>>,
+    roles: &Roles,
+) -> Result<Script, Vec<Finding>> {
+    let mut compiler = Compiler { configured, roles, findings: Vec::new() };
+    let phases = phase_edges(&plan.phases, &mut compiler.findings);
+    let mut script = Script::default();
+    for phase in &plan.phases {
+        script.phases.push(ScriptPhase { name: phase.name.clone(), within: phase.within });
+        compiler.phase(plan, phase, &mut script.steps);
+    }
+    compiler.edges(plan, &phases, &mut script.steps);
+    compiler.roles_first(plan, &mut script);
+    if let Some(names) = circle(&script.steps) {
+        let place = plan.phases.first().map(|phase| phase.place).unwrap_or_default();
+        compiler.findings.push(circle_finding(&names, place));
+    }
+    if compiler.findings.is_empty() { Ok(script) } else { Err(compiler.findings) }
+}
+
+struct Compiler<'a> {
+    configured: &'a BTreeMap<ResourceName, Arc<dyn Configured>>,
+    roles: &'a Roles,
+    findings: Vec<Finding>,
+}
+
+impl Compiler<'_> {
+    fn phase(&mut self, plan: &Plan, phase: &Phase, into: &mut Vec<ScriptStep>) {
+        let mut seen: BTreeMap<String, &Step> = BTreeMap::new();
+        for step in &phase.steps {
+            let local = step.local_id();
+            if let Some(first) = seen.insert(local.clone(), step) {
+                self.findings.push(Finding::error(
+                    "duplicate-step",
+                    step.place,
+                    format!("phase `{}` has two steps `{local}`, the first at {}", phase.name, first.place),
+                    "give one of them an `id` of its own",
+                ));
+                continue;
+            }
+            if let Some((call, class)) = self.call(plan, step) {
+                into.push(ScriptStep {
+                    id: StepId::new(format!("{}/{local}", phase.name)),
+                    phase: phase.name.clone(),
+                    verb: step.verb.clone(),
+                    resource: step.resource.clone(),
+                    kind: step
+                        .resource
+                        .as_ref()
+                        .and_then(|name| plan.resources.get(name))
+                        .map(|spec| spec.kind.clone()),
+                    call,
+                    class,
+                    after: Vec::new(),
+                    within: step.within.or(phase.within).unwrap_or(DEFAULT_WITHIN),
+                    when: step.when.or(phase.when),
+                    optional: step.optional,
+                });
+            }
+        }
+    }
+
+    /// The step's options as its verb understands them.
+    fn call(&mut self, plan: &Plan, step: &Step) -> Option<(Value, Class)> {
+        if !VERBS.contains(&step.verb.as_str()) {
+            self.findings.push(Finding::error(
+                "unknown-verb",
+                step.place,
+                format!("there is no verb `{}`", step.verb),
+                format!("the verbs are: {}", VERBS.join(", ")),
+            ));
+            return None;
+        }
+        if let Some(name) = &step.resource {
+            self.offers(plan, step, name)?;
+        }
+        let parsed = match step.verb.as_str() {
+            "observe" => self.typed::<Look>(step),
+            "fence" => self.typed::<Fence>(step),
+            "unfence" => self.typed::<Unfence>(step),
+            "promote" => self.typed::<Promote>(step),
+            "follow" => self.typed::<Follow>(step),
+            "pause" => self.typed::<Pause>(step),
+            "unpause" => self.typed::<Unpause>(step),
+            "scale" => self.typed::<Scale>(step),
+            "route" => self.typed::<Route>(step),
+            "probe" => self.typed::<Probe>(step),
+            "wait" => self.typed::<Wait>(step),
+            _ => self.typed::<Approve>(step),
+        };
+        match parsed {
+            Ok(parsed) => self.sides(plan, step, &parsed.0).then_some(parsed),
+            Err(error) => {
+                self.findings.push(Finding::error(
+                    "bad-call",
+                    step.place,
+                    format!("`{}` does not take that: {error}", step.verb),
+                    "see `dr schema` for the options of each verb",
+                ));
+                None
+            }
+        }
+    }
+
+    fn typed<C: Call>(&self, step: &Step) -> Result<(Value, Class), serde_json::Error> {
+        let mut call: C = serde_json::from_value(step.call.clone())?;
+        call.aim(self.roles);
+        Ok((serde_json::to_value(&call)?, call.class()))
+    }
+
+    fn offers(&mut self, plan: &Plan, step: &Step, name: &ResourceName) -> Option<()> {
+        let Some(spec) = plan.resources.get(name) else {
+            let known: Vec<&str> = plan.resources.keys().map(ResourceName::as_str).collect();
+            self.findings.push(Finding::error(
+                "unknown-resource",
+                step.place,
+                format!("there is no resource `{name}`"),
+                format!("the resources are: {}", known.join(", ")),
+            ));
+            return None;
+        };
+        // A resource whose configuration is wrong has findings of its own.
+        let configured = self.configured.get(name)?;
+        let verbs = configured.verbs();
+        if step.verb != Look::VERB && !verbs.contains(&step.verb.as_str()) {
+            self.findings.push(Finding::error(
+                "verb-not-offered",
+                step.place,
+                format!("`{name}` ({}) cannot `{}`", spec.kind, step.verb),
+                format!("it can: {}", verbs.join(", ")),
+            ));
+            return None;
+        }
+        Some(())
+    }
+
+    /// Every side that the call names is one that the resource lives on.
+    fn sides(&mut self, plan: &Plan, step: &Step, call: &Value) -> bool {
+        let Some(configured) = step.resource.as_ref().and_then(|name| self.configured.get(name)) else {
+            return true;
+        };
+        let known = configured.sides();
+        let mut fits = true;
+        if known.is_empty() {
+            return fits;
+        }
+        for key in ["in", "to", "of", "served_by"] {
+            let Some(side) = call.get(key).and_then(Value::as_str) else { continue };
+            if !known.contains_key(side) {
+                fits = false;
+                let names: Vec<&str> = known.keys().map(crate::ids::Side::as_str).collect();
+                self.findings.push(Finding::error(
+                    "unknown-side",
+                    step.place,
+                    format!(
+                        "`{}` has no side `{side}`",
+                        step.resource.as_ref().map_or("it", |name| name.as_str())
+                    ),
+                    format!("plan `{}` gives it: {}", plan.name, names.join(", ")),
+                ));
+            }
+        }
+        fits
+    }
+
+    fn edges(&mut self, plan: &Plan, phases: &BTreeMap<PhaseName, Vec<PhaseName>>, steps: &mut [ScriptStep]) {
+        let members = members(steps);
+        let rules = rule_edges(steps);
+        for step in steps.iter_mut() {
+            let mut after: BTreeSet<StepId> = BTreeSet::new();
+            let empty = Vec::new();
+            for before in effective(phases.get(&step.phase).unwrap_or(&empty), phases, &members) {
+                after.extend(members.get(&before).into_iter().flatten().cloned());
+            }
+            after.extend(rules.iter().filter(|(_, late)| *late == step.id).map(|(early, _)| early.clone()));
+            step.after = after.into_iter().collect();
+        }
+        for phase in &plan.phases {
+            for from in &phase.steps {
+                self.own_edges(phase, from, steps);
+            }
+        }
+    }
+
+    fn own_edges(&mut self, phase: &Phase, from: &Step, steps: &mut [ScriptStep]) {
+        for name in &from.after {
+            let before = StepId::new(format!("{}/{name}", phase.name));
+            if !phase.steps.iter().any(|step| step.local_id() == *name) {
+                self.findings.push(Finding::error(
+                    "unknown-step",
+                    from.place,
+                    format!("it waits for a step `{name}` that phase `{}` has not", phase.name),
+                    "a step waits for steps of its own phase, by `id` or `verb:resource`",
+                ));
+                continue;
+            }
+            let id = StepId::new(format!("{}/{}", phase.name, from.local_id()));
+            if let Some(step) = steps.iter_mut().find(|step| step.id == id)
+                && !step.after.contains(&before)
+            {
+                step.after.push(before);
+            }
+        }
+    }
+
+    /// A first phase that looks at the roles of everything that is going to be promoted. All else waits for it.
+    fn roles_first(&mut self, plan: &Plan, script: &mut Script) {
+        let promoted: BTreeSet<ResourceName> = script
+            .steps
+            .iter()
+            .filter(|step| step.verb == Promote::VERB)
+            .filter_map(|step| step.resource.clone())
+            .collect();
+        if promoted.is_empty() {
+            return;
+        }
+        let call = CheckRoles {
+            source: At::Named(self.roles.source.clone()),
+            target: At::Named(self.roles.target.clone()),
+            overrides: BTreeSet::new(),
+        };
+        let Ok(call) = serde_json::to_value(call) else { return };
+        let first: Vec<ScriptStep> = promoted
+            .iter()
+            .map(|name| ScriptStep {
+                id: StepId::new(format!("{ROLES_PHASE}/{}:{name}", CheckRoles::VERB)),
+                phase: PhaseName::new(ROLES_PHASE),
+                verb: CheckRoles::VERB.to_owned(),
+                resource: Some(name.clone()),
+                kind: plan.resources.get(name).map(|spec| spec.kind.clone()),
+                call: call.clone(),
+                class: Class::Read,
+                after: Vec::new(),
+                within: ROLES_WITHIN,
+                when: None,
+                optional: false,
+            })
+            .collect();
+        let ids: Vec<StepId> = first.iter().map(|step| step.id.clone()).collect();
+        for step in script.steps.iter_mut().filter(|step| step.after.is_empty()) {
+            step.after.clone_from(&ids);
+        }
+        script.phases.insert(0, ScriptPhase { name: PhaseName::new(ROLES_PHASE), within: None });
+        script.steps.splice(0..0, first);
+    }
+}
+
+fn members(steps: &[ScriptStep]) -> BTreeMap<PhaseName, Vec<StepId>> {
+    let mut members: BTreeMap<PhaseName, Vec<StepId>> = BTreeMap::new();
+    for step in steps {
+        members.entry(step.phase.clone()).or_default().push(step.id.clone());
+    }
+    members
+}
+
+/// The phases with steps that stand before one; a phase without any is looked through to those before it.
+fn effective(
+    direct: &[PhaseName],
+    phases: &BTreeMap<PhaseName, Vec<PhaseName>>,
+    members: &BTreeMap<PhaseName, Vec<StepId>>,
+) -> BTreeSet<PhaseName> {
+    let mut found = BTreeSet::new();
+    let mut looked = BTreeSet::new();
+    let mut open: Vec<&PhaseName> = direct.iter().collect();
+    while let Some(phase) = open.pop() {
+        if !looked.insert(phase) {
+            continue;
+        }
+        if members.contains_key(phase) {
+            found.insert(phase.clone());
+        } else {
+            open.extend(phases.get(phase).into_iter().flatten());
+        }
+    }
+    found
+}

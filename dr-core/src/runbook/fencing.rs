@@ -1,0 +1,72 @@
+//! The verb `fence`: a backend's fence, and the one condition under which silence stands for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::watchers::Watchers;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::ResourceName;
+use crate::resource::{Before, Cx, Effect, Fence, FenceOutcome, Prepared, Urgency};
+
+/// Wraps a backend's fence. Only here silence becomes [`FenceOutcome::Accepted`]: in an unplanned run, where the plan
+/// says so, and after every vantage point agrees. `Hung` is alive: it is never accepted by time.
+#[derive(Debug)]
+pub(super) struct Fencer {
+    pub(super) resource: ResourceName,
+    pub(super) inner: Arc<dyn Effect<Fence>>,
+    pub(super) watchers: Arc<dyn Watchers>,
+}
+
+const AGAIN_AFTER: Duration = Duration::from_millis(250);
+
+#[async_trait]
+impl Effect<Fence> for Fencer {
+    async fn prepare(&self, cx: &Cx, call: &Fence) -> Result<Prepared> {
+        match self.inner.prepare(cx, call).await {
+            Err(error) if error.kind() == ErrorKind::Unreachable && call.when_unreachable.is_some() => {
+                Ok(Prepared::unknown(error.chain(), Before::nothing()))
+            }
+            other => other,
+        }
+    }
+
+    async fn apply(&self, cx: &Cx, call: &Fence, was: &Prepared) -> Result<FenceOutcome> {
+        let Some(policy) = call.when_unreachable.as_ref().filter(|_| cx.urgency == Urgency::Unplanned) else {
+            return self.inner.apply(cx, call, was).await;
+        };
+        let side = call.side.side()?;
+        loop {
+            let error = match self.inner.apply(cx, call, was).await {
+                Ok(outcome) => return Ok(outcome),
+                Err(error) if error.kind() == ErrorKind::Unreachable => error,
+                Err(error) => return Err(error),
+            };
+            let heard = self.watchers.silence(&self.resource, side, policy, cx.now()).await?;
+            let why = match heard {
+                Ok(risk) => return Ok(FenceOutcome::Accepted(risk)),
+                Err(why) => why,
+            };
+            cx.progress.say(format!("{side} is silent and not fenced: {why}"));
+            if cx.left() <= AGAIN_AFTER || cx.cancel.is_cancelled() {
+                return Err(Error::new(
+                    ErrorKind::Unreachable,
+                    format!("its silence is not accepted: {why}"),
+                )
+                .because(error)
+                .during("fence")
+                .on(side.as_str()));
+            }
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+
+    async fn undo(&self, cx: &Cx, call: &Fence, was: &Before) -> Result<()> {
+        self.inner.undo(cx, call, was).await
+    }
+
+    fn reads(&self) -> std::ops::RangeInclusive<u32> {
+        self.inner.reads()
+    }
+}
