@@ -91,6 +91,12 @@ fn the_value_of_wait_and_approve_is_an_option() {
 }
 
 #[test]
+fn wait_beside_a_verb_is_its_option() {
+    let plan = plan("phases: [ { name: p, steps: [ { observe: orders, wait: true } ] } ]\n");
+    assert_eq!(plan.phases[0].steps[0].call, json!({ "wait": true }));
+}
+
+#[test]
 fn a_backends_own_verb_is_called_by_do() {
     let plan =
         plan("phases: [ { name: p, steps: [ { do: acme.flush, on: orders, with: { all: true } } ] } ]\n");

@@ -105,8 +105,12 @@ struct Said {
 }
 
 fn said(place: Place, rest: Vec<&(Key, Node)>, out: &mut Vec<Finding>) -> Option<Said> {
-    let spoken: Vec<(&(Key, Node), Takes)> =
+    let mut spoken: Vec<(&(Key, Node), Takes)> =
         rest.iter().filter_map(|entry| takes(&entry.0.text).map(|takes| (*entry, takes))).collect();
+    // `wait` is also an option of `observe`: beside a verb on a resource it is no verb.
+    if spoken.iter().any(|(_, takes)| *takes == Takes::Resource) {
+        spoken.retain(|(_, takes)| *takes == Takes::Resource);
+    }
     match spoken.as_slice() {
         [] if rest.iter().any(|(key, _)| key.text == "do") => vendor(place, &rest, out),
         [] => {
