@@ -118,7 +118,7 @@ pub fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
     match millis {
         0..1_000 => format!("{millis}ms"),
-        1_000..10_000 if millis % 1_000 == 0 => format!("{}s", millis / 1_000),
+        1_000..10_000 if millis.is_multiple_of(1_000) => format!("{}s", millis / 1_000),
         1_000..10_000 => format!("{}.{}s", millis / 1_000, millis % 1_000 / 100),
         _ => {
             let seconds = millis / 1_000;

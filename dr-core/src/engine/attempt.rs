@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use super::retry::pause_after;
 use super::schedule::Index;
 use crate::env::Env;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::ids::ResourceName;
 use crate::resource::{Action, Applied, Before, Cx, Prepared, Resource, Seen};
 
@@ -92,11 +92,6 @@ pub(super) fn observe(when: &'static str, name: ResourceName, resource: Resource
         Rested::Observed { when, resource: name, seen, why }
     }
     .boxed()
-}
-
-/// The error of an attempt that the second interrupt cut off.
-pub(super) fn cut_off() -> Error {
-    Error::new(ErrorKind::Cancelled, "interrupted before it came to its end")
 }
 
 /// How long an observation for the evidence may take.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::attempt::{self, Flight, Rested};
 use super::ending;
-use super::hooks::{Hooks, Message, News};
+use super::hooks::{Hooks, Means, Message, News};
 use super::preview::PreviewOnly;
 use super::retry::pause_after;
 use super::schedule::{Index, Schedule, may_be_tried};
@@ -75,8 +75,11 @@ pub struct Drive {
     seen_after: BTreeMap<ResourceName, Vec<Seen>>,
     earlier: Earlier,
     cancel: (Canceller, Cancel),
-    progress: (mpsc::UnboundedSender<(StepId, String)>, mpsc::UnboundedReceiver<(StepId, String)>),
+    progress: Said,
 }
+
+/// What steps say they wait for, with the end that they say it into.
+type Said = (mpsc::UnboundedSender<(StepId, String)>, mpsc::UnboundedReceiver<(StepId, String)>);
 
 /// How many times its share of time a step may take once there is no way back.
 const PATIENCE_PAST_NO_RETURN: u32 = 3;
@@ -86,26 +89,19 @@ impl Drive {
     ///
     /// # Errors
     /// If the journal cannot be written.
-    pub async fn begin(
-        began: Began,
-        runbook: Runbook,
-        mut journal: Box<dyn Journal>,
-        env: Env,
-        redactor: Redactor,
-        hooks: Hooks,
-    ) -> Result<Self, JournalError> {
+    pub async fn begin(began: Began, runbook: Runbook, mut means: Means) -> Result<Self, JournalError> {
         let actor = began.actor.clone();
         let epoch = 1;
-        let now = env.now();
+        let now = means.env.now();
         let first = Entry { seq: 1, epoch, at: now, elapsed_ms: 0, event: Event::Began(Box::new(began)) };
-        let first = redacted(&redactor, first);
+        let first = redacted(&means.redactor, first);
         let mut state = RunState::begin(&first).map_err(illegal)?;
         let second = Entry { seq: 2, epoch, at: now, elapsed_ms: 0, event: Event::Driven { actor, epoch } };
         state.fold(&second).map_err(illegal)?;
-        journal.append(&[first.clone(), second.clone()], Durability::Barrier).await?;
-        (hooks.listener)(&first);
-        (hooks.listener)(&second);
-        let mut drive = Self::new(runbook, journal, env, redactor, hooks, state, epoch);
+        means.journal.append(&[first.clone(), second.clone()], Durability::Barrier).await?;
+        (means.hooks.listener)(&first);
+        (means.hooks.listener)(&second);
+        let mut drive = Self::new(runbook, means, state, epoch);
         drive.observe_all("before");
         Ok(drive)
     }
@@ -119,25 +115,15 @@ impl Drive {
         actor: Actor,
         epoch: u64,
         runbook: Runbook,
-        journal: Box<dyn Journal>,
-        env: Env,
-        redactor: Redactor,
-        hooks: Hooks,
+        means: Means,
     ) -> Result<Self, JournalError> {
-        let mut drive = Self::new(runbook, journal, env, redactor, hooks, state, epoch);
+        let mut drive = Self::new(runbook, means, state, epoch);
         drive.record(vec![Event::Driven { actor, epoch }], Durability::Barrier).await?;
         Ok(drive)
     }
 
-    fn new(
-        runbook: Runbook,
-        journal: Box<dyn Journal>,
-        env: Env,
-        redactor: Redactor,
-        hooks: Hooks,
-        state: RunState,
-        epoch: u64,
-    ) -> Self {
+    fn new(runbook: Runbook, means: Means, state: RunState, epoch: u64) -> Self {
+        let Means { journal, env, redactor, hooks } = means;
         let schedule = Schedule::new(runbook.script(), &state);
         let earlier = Earlier::default();
         for (step, state) in &state.steps {
@@ -621,7 +607,7 @@ impl Drive {
                 .await
                 .map(Some);
         };
-        let tried_now = self.first_tried.get(&at).is_some() && state.status == Status::UndoFailed;
+        let tried_now = self.first_tried.contains_key(&at) && state.status == Status::UndoFailed;
         if tried_now {
             let text = state.failure.as_ref().map_or("", |failure| failure.text.as_str());
             let told = format!("step {id} could not be put back: {text}");
@@ -804,7 +790,7 @@ impl Drive {
     /// In a dry run, what stands behind an effect cannot be tried.
     fn shade_dependents(&mut self, step: &StepId) {
         if let Some(at) = self.schedule.index(step) {
-            self.shade(at, &step.to_string());
+            self.shade(at, step.as_str());
         }
     }
 

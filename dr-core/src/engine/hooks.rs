@@ -6,8 +6,24 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::{mpsc, watch};
 
+use crate::env::Env;
 use crate::event::{Actor, Entry, Event, Request, RunState};
+use crate::journal::Journal;
 use crate::measure::Measurement;
+use crate::resource::Redactor;
+
+/// What a drive works with.
+#[derive(Debug)]
+pub struct Means {
+    /// The run's journal, owned.
+    pub journal: Box<dyn Journal>,
+    /// Clock and chance.
+    pub env: Env,
+    /// Masks secrets in everything that is written.
+    pub redactor: Redactor,
+    /// Who speaks and who listens.
+    pub hooks: Hooks,
+}
 
 /// Something asked of a running run.
 #[derive(Debug, Clone, PartialEq, Eq)]

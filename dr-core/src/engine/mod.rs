@@ -10,4 +10,4 @@ mod retry;
 mod schedule;
 
 pub use drive::{Drive, DriveEnd, Driven};
-pub use hooks::{Finish, Hooks, Message, News};
+pub use hooks::{Finish, Hooks, Means, Message, News};
