@@ -1,0 +1,44 @@
+//! The record that this resource is about.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dr_core::{Error, Result, Side};
+use hickory_proto::rr::Name;
+
+use super::rrset::{Kind, RrSet};
+use crate::wire::plain;
+
+/// A name and type in a zone, and what it says for each side.
+#[derive(Debug, Clone)]
+pub(super) struct RoutedRecord {
+    pub(super) zone: Name,
+    pub(super) name: Name,
+    pub(super) kind: Kind,
+    /// In seconds.
+    pub(super) ttl: u32,
+    pub(super) values: BTreeMap<Side, BTreeSet<String>>,
+}
+
+impl RoutedRecord {
+    /// What the record says when callers are sent to `side`.
+    pub(super) fn wanted(&self, side: &Side) -> Result<RrSet> {
+        let values = self.values.get(side).ok_or_else(|| {
+            let known: Vec<&str> = self.values.keys().map(Side::as_str).collect();
+            Error::invalid(format!("no values for `{side}`; there are some for {}", known.join(", ")))
+                .during("route")
+                .on(self.to_string())
+        })?;
+        Ok(RrSet { values: values.clone(), ttl: self.ttl })
+    }
+
+    /// The side whose values these are.
+    pub(super) fn side(&self, found: &BTreeSet<String>) -> Option<Side> {
+        self.values.iter().find(|(_, values)| *values == found).map(|(side, _)| side.clone())
+    }
+}
+
+impl std::fmt::Display for RoutedRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", plain(&self.name), self.kind)
+    }
+}
