@@ -115,6 +115,12 @@ impl<T> SampleLog<T> {
         self.len() == 0
     }
 
+    /// The samples of the last sitting.
+    pub(super) fn sitting(&mut self) -> Result<&mut Vec<T>> {
+        let last = self.sittings.last_mut().map(|(_, samples)| samples);
+        last.ok_or_else(|| Error::invalid("a sample stands before any sitting"))
+    }
+
     /// Where each sitting's zero lies, in milliseconds since the first one's: by the wall clock, but never before the
     /// sitting before it ended (`last` is a sample's own time), for then the clock was set back.
     pub(super) fn origins(&self, last: impl Fn(&T) -> u64) -> Vec<i64> {

@@ -110,8 +110,8 @@ pub struct LossMeasured {
     pub lost: Option<Vec<LedgerRow>>,
     /// Unacknowledged rows that are there all the same.
     pub recovered: Option<u64>,
-    /// From the oldest lost row's acknowledgement to the last acknowledgement before the outage, in seconds. At least
-    /// this much of the past is gone. Zero if nothing is lost; `None` if nothing was acknowledged before the outage,
+    /// From the oldest lost row's acknowledgement to the newest lost one's, in seconds. At least this much of the past
+    /// is gone. Zero if nothing is lost; `None` if nothing was acknowledged before the outage,
     /// or the survivors could not be read.
     pub lost_span: Option<f64>,
     /// From the last surviving row before the oldest lost one to the outage, in seconds. At most this much of the past

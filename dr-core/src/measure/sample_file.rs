@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::log::{Sitting, line};
+use super::log::{LedgerLog, ProbeLog, Sitting, line};
 use super::sample::{LedgerSample, Sample};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -19,8 +19,9 @@ pub trait SampleSink: fmt::Debug + Send {
     /// Takes one sample. Samples come as their questions are settled, not in the order of their due times.
     fn put(&mut self, sample: &Sample) -> Result<()>;
 
-    /// Makes everything durable that was put. The prober calls it each second.
-    fn sync(&mut self) -> Result<()>;
+    /// Makes everything durable that was put, and says how far that is if it is a file. The prober calls it each
+    /// second.
+    fn sync(&mut self) -> Result<Option<SampleMark>>;
 }
 
 /// Takes a ledger's rows. Its errors stop the ledger: a row that is not recorded is not written.
@@ -155,8 +156,8 @@ impl SampleSink for SampleFile {
         self.append(&line(sample)?)
     }
 
-    fn sync(&mut self) -> Result<()> {
-        self.durable()
+    fn sync(&mut self) -> Result<Option<SampleMark>> {
+        self.mark().map(Some)
     }
 }
 
@@ -171,11 +172,38 @@ impl RowSink for SampleFile {
     }
 }
 
+/// In memory, for an embedder that keeps no file.
+impl SampleSink for ProbeLog {
+    fn begin(&mut self, sitting: &Sitting) -> Result<()> {
+        self.sittings.push((sitting.clone(), Vec::new()));
+        Ok(())
+    }
+
+    fn put(&mut self, sample: &Sample) -> Result<()> {
+        self.sitting().map(|samples| samples.push(sample.clone()))
+    }
+
+    fn sync(&mut self) -> Result<Option<SampleMark>> {
+        Ok(None)
+    }
+}
+
+/// In memory, for an embedder that keeps no file: nothing of it survives the process.
+impl RowSink for LedgerLog {
+    fn begin(&mut self, sitting: &Sitting) -> Result<()> {
+        self.sittings.push((sitting.clone(), Vec::new()));
+        Ok(())
+    }
+
+    fn put(&mut self, sample: &LedgerSample) -> Result<()> {
+        self.sitting().map(|samples| samples.push(sample.clone()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::super::log::ProbeLog;
     use super::*;
     use crate::Timestamp;
     use crate::resource::{Answer, SeatKind};

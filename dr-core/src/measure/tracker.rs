@@ -26,7 +26,8 @@ struct Track {
     out: bool,
     /// Where the last outage ended: a question due before it belongs to that outage, however late it fails.
     over: Option<(u64, Timestamp)>,
-    /// Whether it was answered as the run wants it.
+    /// How many answers in a row, as they came, were as the run wants them; enough, and nothing less counts as served.
+    there: usize,
     moved: bool,
     /// Slots answered well since the outage began.
     well: BTreeMap<u64, Timestamp>,
@@ -42,11 +43,6 @@ impl Tracker {
         self.out_since
     }
 
-    /// Other answers count from now on.
-    pub(super) fn set_acceptance(&mut self, accept: Acceptance) {
-        self.accept = accept;
-    }
-
     /// Takes the sample of a slot: the number of its due time.
     pub(super) fn take(&mut self, slot: u64, sample: &Sample) -> Option<OutageSeen> {
         let track = self.seats.entry(sample.seat).or_default();
@@ -54,12 +50,15 @@ impl Tracker {
             return None;
         }
         let serves = if track.moved { self.accept.is_there(sample) } else { self.accept.is_well(sample) };
+        let there = self.accept.binds(sample) && self.accept.is_there(sample);
+        track.there = if there { track.there + 1 } else { 0 };
+        track.moved |= track.there >= self.accept.in_a_row();
         if !track.out {
-            track.moved |= self.accept.binds(sample) && self.accept.served_by.is_some() && self.accept.is_there(sample);
             if serves {
                 return None;
             }
             track.out = true;
+            track.moved = false;
             track.well.clear();
             if self.out_since.is_some() {
                 return None;
@@ -73,7 +72,6 @@ impl Tracker {
         track.well.insert(slot, sample.due);
         track.over = Some(row_around(&track.well, slot, self.accept.in_a_row())?);
         track.out = false;
-        track.moved |= self.accept.binds(sample) && self.accept.served_by.is_some();
         track.well.clear();
         if self.seats.values().any(|track| track.out) {
             return None;
@@ -90,6 +88,7 @@ fn row_around(well: &BTreeMap<u64, Timestamp>, slot: u64, count: usize) -> Optio
     while first.checked_sub(1).is_some_and(|before| well.contains_key(&before)) {
         first -= 1;
     }
-    let length = well.range(first..).zip(first..).take_while(|((slot, _), expected)| *slot == expected).count();
+    let length =
+        well.range(first..).zip(first..).take_while(|((slot, _), expected)| *slot == expected).count();
     (length >= count).then(|| well.get(&first).map(|at| (first, *at))).flatten()
 }
