@@ -4,6 +4,7 @@
 
 pub mod named;
 pub mod nameserver;
+pub mod service;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
