@@ -186,7 +186,11 @@ impl Pace {
             biased;
             () = stop.cancelled() => false,
             () = sleep_until(self.due) => {
-                self.due = (self.due + self.every).max(Instant::now());
+                let now = Instant::now();
+                self.due += self.every;
+                if self.due <= now {
+                    self.due = now + self.every;
+                }
                 true
             }
         }

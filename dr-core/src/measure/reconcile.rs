@@ -100,7 +100,7 @@ fn span(
         .map(|(_, row)| row.acked)
         .fold(last_lost, f64::max);
     // The wall clock only where the cut is: its distance from the row beside it.
-    let cut_at = cut.map_or(last_before_cut, |cut| oldest.acked + millis_between(oldest.at, cut));
+    let cut_at = cut.map_or(last_before_cut, |cut| oldest.sent + millis_between(oldest.at, cut));
     let survivor = acknowledged()
         .filter(|(number, row)| lost.binary_search(number).is_err() && row.acked <= oldest.acked)
         .map(|(_, row)| row.sent)
