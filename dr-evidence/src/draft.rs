@@ -15,8 +15,9 @@ use crate::manifest::FileEntry;
 
 type Result<T> = std::result::Result<T, EvidenceError>;
 
-/// The longest line of a copied file that secrets are looked for in as a whole.
-const LONGEST_LINE: usize = 4 * CHUNK;
+/// How much of a copied file secrets are looked for in at once: a console's output as a whole, as a rule, so that a
+/// secret of several lines is found as well.
+const PIECE: u64 = 16 << 20;
 
 /// The folder while it is being filled. Dropped without [`Draft::publish`] it is removed; after a crash the next one
 /// of the same name removes it.
@@ -180,23 +181,22 @@ fn sync_folder(folder: &Path) -> Result<()> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(EvidenceError::io("sync", folder))
 }
 
-/// Copies line by line in large pieces, so that no secret is cut in two. Bytes that are no text are kept as they are
+/// Copies in large pieces of whole lines, so that no secret of a line is cut in two. Bytes that are no text are kept as they are
 /// where nothing is hidden in them.
 fn copy_masked(mut from: impl Read, to: &mut impl Write, redactor: &Redactor) -> io::Result<bool> {
     if redactor.is_empty() {
         io::copy(&mut from, to)?;
         return Ok(false);
     }
-    let (mut piece, mut redacted) = (Vec::with_capacity(2 * CHUNK), false);
+    let (mut piece, mut redacted) = (Vec::new(), false);
     loop {
-        let read = from.by_ref().take(CHUNK as u64).read_to_end(&mut piece)?;
+        let read = from.by_ref().take(PIECE).read_to_end(&mut piece)?;
         let whole = if read == 0 {
             piece.len()
         } else {
             match piece.iter().rposition(|byte| *byte == b'\n') {
                 Some(end) => end + 1,
-                None if piece.len() > LONGEST_LINE => piece.len(),
-                None => continue,
+                None => piece.len(),
             }
         };
         let text = String::from_utf8_lossy(&piece[..whole]);

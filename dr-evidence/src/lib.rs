@@ -56,6 +56,7 @@ mod verify;
 pub use bundle::{Bundle, JOURNAL, PLAN, SUMMARY, SUMS, Sealed};
 pub use manifest::{FileEntry, Link, MANIFEST, MANIFEST_VERSION, Manifest};
 pub use metrics::{METRICS, METRICS_VERSION, Metrics};
+pub use reading::bundles;
 pub use seconds::Seconds;
 pub use show::show;
 pub use timings::Timings;

@@ -63,11 +63,16 @@ impl Page {
 /// Foreign text inside a line: one line, and nothing in it is markup, a table's bar or a terminal's command.
 pub(crate) fn inline(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for char in text.trim().chars() {
+    let mut chars = text.trim().chars().peekable();
+    while let Some(char) = chars.next() {
         match char {
-            '\\' | '|' | '<' | '`' | '*' | '[' => {
+            '\\' | '|' | '`' | '*' | '[' => {
                 safe.push('\\');
                 safe.push(char);
+            }
+            // Only what can begin a tag: `<= 10s` stays readable in the source.
+            '<' if chars.peek().is_some_and(|next| next.is_ascii_alphabetic() || "/!?".contains(*next)) => {
+                safe.push_str("\\<");
             }
             char if char.is_control() => safe.push(' '),
             char => safe.push(char),
@@ -114,6 +119,7 @@ mod tests {
     #[test]
     fn foreign_text_is_no_markup() {
         assert_eq!(inline("a|b\n<script>`x`"), "a\\|b \\<script>\\`x\\`");
+        assert_eq!(inline("lag <= 10s"), "lag <= 10s");
         assert_eq!(code("a`b|c\x1b[2J"), "`a'b'c [2J`");
     }
 

@@ -2,7 +2,7 @@
 
 use dr_core::event::{Ending, Mode, Status, Suspension};
 use dr_core::journal::Line;
-use dr_core::measure::{Basis, Figure, Measurement};
+use dr_core::measure::{Basis, Figure, Measurement, judge};
 use dr_core::plan::Limit;
 use dr_core::resource::Following;
 use dr_core::{Result, RunId, Side, Timestamp};
@@ -102,8 +102,9 @@ impl Metrics {
         let began = story.began();
         let nothing = Measurement::default();
         let measured = story.measurement().unwrap_or(&nothing);
-        let rto = Judged::of(measured.rto.as_ref(), began.budget.rto);
-        let rpo = Judged::of(measured.rpo.as_ref(), began.budget.rpo);
+        let judgement = judge(&began.budget, measured);
+        let rto = Judged::of(measured.rto.as_ref(), began.budget.rto, judgement.rto_met);
+        let rpo = Judged::of(measured.rpo.as_ref(), began.budget.rpo, judgement.rpo_met);
         Self {
             failover_start: story.state.began_at,
             failover_end: story.ended.as_ref().map(|ended| ended.at),
@@ -151,8 +152,8 @@ struct Judged {
 }
 
 impl Judged {
-    fn of(figure: Option<&Figure>, limit: Option<Limit>) -> Self {
-        // A figure whose upper end is no length of time is no measurement.
+    /// A figure whose upper end is no length of time is no measurement; without a figure nothing is claimed.
+    fn of(figure: Option<&Figure>, limit: Option<Limit>, met: Option<bool>) -> Self {
         let at_most = figure.and_then(|figure| Seconds::from_f64(figure.at_most));
         let figure = figure.filter(|_| at_most.is_some());
         Self {
@@ -160,7 +161,7 @@ impl Judged {
             at_most,
             basis: figure.map(|figure| figure.basis),
             target: limit.map(|limit| Seconds::from(limit.time)),
-            met: limit.zip(at_most).map(|(limit, at_most)| limit.is_met_by(at_most.as_duration())),
+            met: met.filter(|_| at_most.is_some()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -79,6 +79,25 @@ fn is_plain(path: &str) -> bool {
             && part.chars().all(|char| !char.is_control() && char != '\\' && char != ':')
     };
     path.len() <= 4_096 && path.split('/').count() <= DEEPEST && path.split('/').all(plain)
+}
+
+/// Every bundle in a folder of bundles, sorted by name: runs in the order in which they began. What has no manifest is
+/// none, nor is a hidden folder: a draft that a killed process left.
+///
+/// # Errors
+/// What the file system says about the folder.
+pub fn bundles(folder: &Path) -> dr_core::Result<Vec<PathBuf>> {
+    let failed = || EvidenceError::io("list", folder);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed())? {
+        let entry = entry.map_err(failed())?;
+        let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        if !is_hidden && entry.path().join(MANIFEST).is_file() {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// What lies in a folder, by its path with `/`.

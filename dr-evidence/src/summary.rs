@@ -35,6 +35,7 @@ pub(crate) fn summary(story: &Story<'_>, metrics: &Metrics, findings: &[Finding]
 fn verdict(page: &mut Page, story: &Story<'_>, metrics: &Metrics) {
     let began = story.began();
     let outcome = match (&story.ended, story.suspended()) {
+        (Some(ended), _) if !began.mode.is_live() => format!("dry run {}", ended.ending),
         (Some(ended), _) => ended.ending.to_string(),
         (None, Some((why, _))) => format!("NOT ENDED: {why}"),
         (None, None) => "NOT ENDED".to_owned(),
@@ -62,7 +63,7 @@ fn verdict(page: &mut Page, story: &Story<'_>, metrics: &Metrics) {
         Some(ended) => format!(" to {}", ended.at.clock()),
         None => format!(", last heard of at {}", story.state.last_at.clock()),
     };
-    let took = metrics.run_seconds.map_or(String::new(), |took| format!(" ({})", took.for_people()));
+    let took = metrics.run_seconds.map_or(String::new(), |took| format!(" ({})", show(took)));
     page.paragraph(&format!(
         "{} {}, {} {}{end} UTC{took}, begun by {}.",
         capital(began.mode.as_str()),
@@ -120,7 +121,9 @@ fn outage_in_words(metrics: &Metrics) -> Option<String> {
     let time = show(seconds);
     Some(match metrics.rto_met {
         Some(true) => format!("Callers were without the service for {time}, within the budget."),
-        Some(false) => format!("Callers were without the service for {time}, **over the budget**."),
+        Some(false) => {
+            format!("Callers were without the service for {}, **over the budget**.", seconds.for_people())
+        }
         None => format!("Callers were without the service for {time}."),
     })
 }
@@ -140,6 +143,7 @@ fn loss_in_words(metrics: &Metrics) -> Option<String> {
 
 fn figures(page: &mut Page, story: &Story<'_>, metrics: &Metrics) {
     let budget = &story.began().budget;
+    let moved = story.began().mode.is_live() && story.state.has_touched();
     page.table(
         ["", "measured", "allowed", "verdict", "seen from"],
         &[
@@ -147,14 +151,14 @@ fn figures(page: &mut Page, story: &Story<'_>, metrics: &Metrics) {
                 "**RTO**".to_owned(),
                 figure(metrics.rto_at_least_seconds, metrics.rto_seconds),
                 allowed(budget.rto),
-                judged(metrics.rto_met, budget.rto),
+                judged(metrics.rto_met, budget.rto, moved),
                 basis(metrics.rto_basis, story.began().outages.first().map(|first| first.probe.as_str())),
             ],
             [
                 "**RPO**".to_owned(),
                 figure(metrics.rpo_at_least_seconds, metrics.rpo_seconds),
                 allowed(budget.rpo),
-                judged(metrics.rpo_met, budget.rpo),
+                judged(metrics.rpo_met, budget.rpo, moved),
                 basis(metrics.rpo_basis, story.began().losses.first().map(|first| first.store.as_str())),
             ],
         ],
@@ -310,13 +314,12 @@ fn not_exercised(page: &mut Page, story: &Story<'_>) {
 
 fn losses(page: &mut Page, story: &Story<'_>, metrics: &Metrics) {
     let losses = story.measurement().map_or(&[][..], |measured| measured.losses.as_slice());
-    section(page, "Writes", losses, |loss| Some(format!("{}: {}", code(loss.store.as_str()), loss_of(loss))));
-    if let Some(stray) = metrics.stray_writes {
-        page.paragraph(&format!(
-            "{} found on an old writer alone.",
-            counted(stray, "ledger row was", "ledger rows were")
-        ));
-    }
+    let ledgers = losses.iter().map(|loss| format!("{}: {}", code(loss.store.as_str()), loss_of(loss)));
+    let stray = metrics.stray_writes.map(|stray| {
+        format!("{} found on an old writer alone", counted(stray, "ledger row was", "ledger rows were"))
+    });
+    let items: Vec<String> = ledgers.chain(stray).collect();
+    section(page, "Writes", &items, |item| Some(item.clone()));
 }
 
 fn loss_of(loss: &LossMeasured) -> String {
@@ -437,7 +440,7 @@ fn figure(at_least: Option<Seconds>, at_most: Option<Seconds>) -> String {
     match (at_least, at_most) {
         (_, None) => "not measured".to_owned(),
         (Some(at_least), Some(at_most)) if at_least < at_most => {
-            format!("{} (at least {at_least} s)", at_most.for_people())
+            format!("{}, at least {at_least} s", at_most.for_people())
         }
         (_, Some(at_most)) => at_most.for_people(),
     }
@@ -447,12 +450,13 @@ fn allowed(limit: Option<Limit>) -> String {
     limit.map_or("–".to_owned(), |limit| inline(&limit.to_string()))
 }
 
-fn judged(met: Option<bool>, limit: Option<Limit>) -> String {
+/// Where something was moved, a target that nobody measured is worth a word of its own.
+fn judged(met: Option<bool>, limit: Option<Limit>, moved: bool) -> String {
     match (met, limit) {
         (Some(true), _) => "met".to_owned(),
         (Some(false), _) => "**exceeded**".to_owned(),
-        (None, Some(_)) => "**unknown**".to_owned(),
-        (None, None) => "–".to_owned(),
+        (None, Some(_)) if moved => "**unknown**".to_owned(),
+        (None, _) => "–".to_owned(),
     }
 }
 

@@ -3,13 +3,15 @@
 mod common;
 
 use std::fs;
-use std::process::Command;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use dr_core::ErrorKind;
 use dr_core::event::{Ending, Event, Mode};
 use dr_core::journal::Digest;
 use dr_core::resource::{Redactor, Secret};
-use dr_evidence::{Bundle, verify};
+use dr_evidence::{Bundle, bundles, verify};
 
 #[test]
 fn a_sealed_bundle_verifies_and_sha256sum_accepts_it() {
@@ -184,4 +186,53 @@ fn lines_that_are_no_run_are_refused() {
             Bundle::builder(part, common::PLAN_TEXT, &redactor).seal(folder.path(), None).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
     }
+}
+
+/// The child of the test below: it seals one run with much to copy, again and again.
+#[test]
+#[ignore = "started by the test of a kill"]
+fn a_child_seals() {
+    let Ok(folder) = std::env::var("DR_EVIDENCE_CHILD") else { return };
+    let (folder, spool) = (PathBuf::from(&folder), PathBuf::from(folder).join("spool"));
+    let (lines, redactor) = (common::succeeded().lines(), Redactor::default());
+    let bundle = Bundle::builder(&lines, common::PLAN_TEXT, &redactor).with_spool(&spool);
+    bundle.seal(&folder.join("evidence"), None).unwrap();
+}
+
+#[test]
+fn a_killed_seal_leaves_no_bundle_or_a_whole_one() {
+    let (mut none, mut whole) = (0, 0);
+    for delay in 0..12 {
+        let folder = tempfile::tempdir().unwrap();
+        let (spool, evidence) = (folder.path().join("spool"), folder.path().join("evidence"));
+        fs::create_dir(&spool).unwrap();
+        fs::write(spool.join("probes.ndjson"), "{\"why\":\"silence\"}\n".repeat(500_000)).unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "a_child_seals", "--ignored"])
+            .env("DR_EVIDENCE_CHILD", folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        // The last one is not killed: the test must see both outcomes.
+        if delay < 11 {
+            std::thread::sleep(Duration::from_millis(8 * delay));
+            child.kill().unwrap();
+        }
+        child.wait().unwrap();
+        let found = bundles(&evidence).unwrap_or_default();
+        for bundle in &found {
+            assert!(verify(bundle).is_sound(), "{}", verify(bundle));
+        }
+        if found.is_empty() {
+            none += 1
+        } else {
+            whole += 1
+        }
+        let (lines, redactor) = (common::succeeded().lines(), Redactor::default());
+        let bundle = Bundle::builder(&lines, common::PLAN_TEXT, &redactor).with_spool(&spool);
+        let sealed = bundle.seal(&evidence, None).unwrap();
+        assert!(verify(&sealed.folder).is_sound());
+        assert_eq!(fs::read_dir(&evidence).unwrap().count(), 1, "a leftover");
+    }
+    assert!(none > 0 && whole > 0, "{none} without a bundle, {whole} with one");
 }

@@ -1,4 +1,5 @@
 //! What people read.
+#![expect(clippy::unwrap_used, reason = "a fixture that fails is a failed test")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Whatever is done to a bundle is found out.
+#![expect(clippy::unwrap_used, reason = "a fixture that fails is a failed test")]
 
 mod common;
 

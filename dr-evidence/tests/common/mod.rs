@@ -1,4 +1,5 @@
 //! Runs as their journals tell them.
+#![expect(clippy::unwrap_used, reason = "a fixture that fails is a failed test")]
 #![expect(dead_code, reason = "each test file uses a part of it")]
 
 use std::collections::BTreeMap;
