@@ -15,7 +15,12 @@ pub struct Timestamp(jiff::Timestamp);
 impl Timestamp {
     /// The machine's clock. Inside the engine time comes from [`crate::Env`] instead.
     pub fn system() -> Self {
-        Self(jiff::Timestamp::now())
+        Self::whole(jiff::Timestamp::now())
+    }
+
+    /// Whole microseconds: what is written is equal to what is read back.
+    fn whole(moment: jiff::Timestamp) -> Self {
+        Self::from_micros(moment.as_microsecond())
     }
 
     /// From milliseconds since 1970, held at the ends of the calendar.
@@ -54,13 +59,13 @@ impl Timestamp {
     /// This moment and `later` together, held at the end of the calendar.
     #[must_use]
     pub fn plus(self, later: Duration) -> Self {
-        Self(self.0.saturating_add(later).unwrap_or(jiff::Timestamp::MAX))
+        Self::whole(self.0.saturating_add(later).unwrap_or(jiff::Timestamp::MAX))
     }
 
     /// This moment less `earlier`, held at the beginning of the calendar.
     #[must_use]
     pub fn minus(self, earlier: Duration) -> Self {
-        Self(self.0.saturating_sub(earlier).unwrap_or(jiff::Timestamp::MIN))
+        Self::whole(self.0.saturating_sub(earlier).unwrap_or(jiff::Timestamp::MIN))
     }
 
     /// `20261121T020000Z`, for names that sort.
@@ -84,7 +89,7 @@ impl FromStr for Timestamp {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self).map_err(|error| error.to_string())
+        text.parse().map(Self::whole).map_err(|error| error.to_string())
     }
 }
 
@@ -196,6 +201,18 @@ mod tests {
         let text = serde_json::to_string(&at).unwrap();
         assert_eq!(text, "\"2025-11-16T02:00:00.123456Z\"");
         assert_eq!(serde_json::from_str::<Timestamp>(&text).unwrap(), at);
+    }
+
+    #[test]
+    fn every_moment_is_equal_to_what_is_read_back() {
+        for at in [
+            Timestamp::system(),
+            Timestamp::from_millis(7).plus(Duration::from_nanos(1_234_567)),
+            Timestamp::from_millis(7).minus(Duration::from_nanos(1_234_567)),
+            "2025-11-16T02:00:00.123456789Z".parse().unwrap(),
+        ] {
+            assert_eq!(serde_json::from_str::<Timestamp>(&serde_json::to_string(&at).unwrap()).unwrap(), at);
+        }
     }
 
     #[test]

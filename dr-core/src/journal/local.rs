@@ -172,10 +172,9 @@ impl Journal for LocalJournal {
         if let Some(why) = &self.closed {
             return Err(JournalError::Closed { why: why.clone() });
         }
+        self.closed = Some("an append was cut off".to_owned());
         let result = self.try_append(batch, how).await;
-        if let Err(error) = &result {
-            self.closed = Some(error.to_string());
-        }
+        self.closed = result.as_ref().err().map(ToString::to_string);
         result
     }
 

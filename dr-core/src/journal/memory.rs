@@ -141,10 +141,9 @@ impl Journal for MemoryJournal {
         if let Some(why) = &self.closed {
             return Err(JournalError::Closed { why: why.clone() });
         }
+        self.closed = Some("an append was cut off".to_owned());
         let result = self.try_append(batch);
-        if let Err(error) = &result {
-            self.closed = Some(error.to_string());
-        }
+        self.closed = result.as_ref().err().map(ToString::to_string);
         result
     }
 

@@ -24,7 +24,7 @@ pub trait Journal: fmt::Debug + Send {
     /// Appends a batch: all or nothing. After any error nothing more is appended by this owner. An empty batch with
     /// [`Durability::Barrier`] makes durable what is there.
     ///
-    /// If the call is dropped, the batch may be there or not; the next call goes on behind it if it is.
+    /// If the call is dropped, the batch may be there or not, and nothing more is appended by this owner either.
     async fn append(&mut self, batch: &[Entry], how: Durability) -> Result<(), JournalError>;
 
     /// Every line from `from` on that is committed.
@@ -125,24 +125,29 @@ pub enum JournalError {
     },
 }
 
-impl From<JournalError> for Error {
-    fn from(error: JournalError) -> Self {
-        let (kind, happened) = match &error {
-            JournalError::Lost { .. } => (ErrorKind::Conflict, false),
-            JournalError::InDoubt(_) => (ErrorKind::Unknown, true),
-            JournalError::Damaged { .. } | JournalError::Refused { .. } => (ErrorKind::Invalid, false),
-            JournalError::Closed { .. } | JournalError::NetworkFileSystem { .. } => {
-                (ErrorKind::Refused, false)
-            }
-            JournalError::Store(source) => (source.kind(), false),
-            JournalError::NoSuchRun { .. } => (ErrorKind::NotFound, false),
-            JournalError::Io { .. } => (ErrorKind::Unknown, true),
+impl JournalError {
+    /// The same as the error that everything else returns.
+    pub fn into_error(self) -> Error {
+        let (kind, happened) = match &self {
+            Self::Lost { .. } => (ErrorKind::Conflict, false),
+            Self::InDoubt(_) => (ErrorKind::Unknown, true),
+            Self::Damaged { .. } | Self::Refused { .. } => (ErrorKind::Invalid, false),
+            Self::Closed { .. } | Self::NetworkFileSystem { .. } => (ErrorKind::Refused, false),
+            Self::Store(source) => (source.kind(), false),
+            Self::NoSuchRun { .. } => (ErrorKind::NotFound, false),
+            Self::Io { .. } => (ErrorKind::Unknown, true),
         };
-        let text = Self::new(kind, error.to_string()).permanent();
-        let text = if happened { text } else { text.not_happened() };
-        match std::error::Error::source(&error) {
-            Some(source) => text.because(source.to_string()),
-            None => text,
+        let error = Error::new(kind, self.to_string()).permanent();
+        let error = if happened { error } else { error.not_happened() };
+        match self {
+            Self::InDoubt(source) | Self::Store(source) => error.because(source),
+            Self::Io { source, .. } => error.because(source),
+            Self::Lost { .. }
+            | Self::Damaged { .. }
+            | Self::Refused { .. }
+            | Self::Closed { .. }
+            | Self::NetworkFileSystem { .. }
+            | Self::NoSuchRun { .. } => error,
         }
     }
 }

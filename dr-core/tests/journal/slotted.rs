@@ -1,0 +1,189 @@
+//! The journal on a shared store: leases, epochs, and a store that does not say what it did.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use dr_core::journal::{
+    Created, Durability, Journal as _, JournalError, MemorySlots, SlotJournal, Slots, Tag, Tenancy,
+};
+use dr_core::{Error, ErrorKind, Result, Timestamp, TokioClock, async_trait};
+
+use crate::support::{actor, entries, run};
+
+const TTL: Duration = Duration::from_secs(30);
+
+fn who(name: &str, take_over: bool) -> Tenancy {
+    Tenancy { owner: actor(name), ttl: TTL, take_over }
+}
+
+async fn create(slots: &Arc<dyn Slots>, name: &str) -> std::result::Result<SlotJournal, JournalError> {
+    let clock = Arc::new(TokioClock::starting_at(Timestamp::from_millis(0)));
+    SlotJournal::create(Arc::clone(slots), clock, &run("one"), &who(name, false)).await
+}
+
+async fn own(
+    slots: &Arc<dyn Slots>,
+    name: &str,
+    take_over: bool,
+) -> std::result::Result<(SlotJournal, Vec<dr_core::journal::Line>, u64), JournalError> {
+    let clock = Arc::new(TokioClock::starting_at(Timestamp::from_millis(0)));
+    SlotJournal::own(Arc::clone(slots), clock, &run("one"), &who(name, take_over)).await
+}
+
+fn memory() -> Arc<dyn Slots> {
+    Arc::new(MemorySlots::new())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_appended_is_there_for_the_next_owner() {
+    let slots = memory();
+    let mut journal = create(&slots, "alice").await.unwrap();
+    journal.append(&entries(1, 3, 1), Durability::Barrier).await.unwrap();
+    journal.append(&entries(4, 4, 1), Durability::Lazy).await.unwrap();
+    journal.release().await.unwrap();
+    let (mut next, lines, epoch) = own(&slots, "bob", false).await.unwrap();
+    assert_eq!((lines.len(), epoch), (4, 2));
+    next.append(&entries(5, 5, 2), Durability::Barrier).await.unwrap();
+    assert_eq!(SlotJournal::read_only(&*slots, &run("one")).await.unwrap().len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_is_begun_once() {
+    let slots = memory();
+    create(&slots, "alice").await.unwrap();
+    assert!(matches!(create(&slots, "bob").await, Err(JournalError::Refused { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_owners_lease_is_waited_out() {
+    let slots = memory();
+    let journal = create(&slots, "alice").await.unwrap();
+    let begun = tokio::time::Instant::now();
+    let (_, _, epoch) = own(&slots, "bob", false).await.unwrap();
+    assert!(begun.elapsed() >= TTL && epoch == 2);
+    assert_eq!(journal.lease_left(), Some(Duration::ZERO), "the old owner knew before the new one began");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_living_owner_keeps_the_run() {
+    let slots = memory();
+    let mut journal = create(&slots, "alice").await.unwrap();
+    let renewing = async {
+        for _ in 0..5 {
+            tokio::time::sleep(TTL / 3).await;
+            journal.renew().await.unwrap();
+        }
+    };
+    let (refused, ()) = tokio::join!(own(&slots, "bob", false), renewing);
+    assert!(matches!(refused, Err(JournalError::Lost { to }) if to.contains("alice")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_taken_over_can_append_and_renew_nothing_more() {
+    let slots = memory();
+    let mut old = create(&slots, "alice").await.unwrap();
+    old.append(&entries(1, 1, 1), Durability::Barrier).await.unwrap();
+    let (mut new, _, epoch) = own(&slots, "bob", true).await.unwrap();
+    new.append(&entries(2, 2, epoch), Durability::Barrier).await.unwrap();
+    assert!(matches!(
+        old.append(&entries(2, 2, 1), Durability::Barrier).await,
+        Err(JournalError::Lost { .. })
+    ));
+    assert!(matches!(old.renew().await, Err(JournalError::Lost { to }) if to.contains("bob")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_take_overs_without_an_event_have_different_epochs() {
+    let slots = memory();
+    create(&slots, "alice").await.unwrap();
+    let (_, _, second) = own(&slots, "bob", true).await.unwrap();
+    let (_, _, third) = own(&slots, "carol", true).await.unwrap();
+    assert_eq!((second, third), (2, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_of_another_ownership_is_not_written() {
+    let slots = memory();
+    let mut journal = create(&slots, "alice").await.unwrap();
+    assert!(matches!(
+        journal.append(&entries(1, 1, 2), Durability::Barrier).await,
+        Err(JournalError::Refused { .. })
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn appends_keep_the_lease_and_idleness_loses_it() {
+    let slots = memory();
+    let mut journal = create(&slots, "alice").await.unwrap();
+    for seq in 1..=10 {
+        tokio::time::sleep(TTL / 2).await;
+        journal.append(&entries(seq, seq, 1), Durability::Barrier).await.unwrap();
+        assert!(journal.lease_left().unwrap() > TTL / 2);
+    }
+    tokio::time::sleep(TTL).await;
+    assert_eq!(journal.lease_left(), Some(Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removed_object_is_damage() {
+    let slots = memory();
+    let mut journal = create(&slots, "alice").await.unwrap();
+    for seq in 1..=3 {
+        journal.append(&entries(seq, seq, 1), Durability::Barrier).await.unwrap();
+    }
+    let keys = slots.list("runs/").await.unwrap();
+    let (_, tag) = slots.read(&keys[1]).await.unwrap().unwrap();
+    assert!(slots.remove_if(&keys[1], &tag).await.unwrap());
+    assert!(matches!(journal.read(1).await, Err(JournalError::Damaged { at: 2, .. })));
+}
+
+/// Writes, and loses the answer, of every second write.
+#[derive(Debug)]
+struct LostReply {
+    inner: MemorySlots,
+    writes: AtomicU32,
+}
+
+impl LostReply {
+    fn answer<T>(&self, result: Result<T>) -> Result<T> {
+        if self.writes.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+            Err(Error::new(ErrorKind::Timeout, "the answer was lost"))
+        } else {
+            result
+        }
+    }
+}
+
+#[async_trait]
+impl Slots for LostReply {
+    async fn create(&self, key: &str, bytes: Bytes) -> Result<Created> {
+        self.answer(self.inner.create(key, bytes).await)
+    }
+    async fn read(&self, key: &str) -> Result<Option<(Bytes, Tag)>> {
+        self.inner.read(key).await
+    }
+    async fn replace_if(&self, key: &str, tag: &Tag, bytes: Bytes) -> Result<bool> {
+        self.answer(self.inner.replace_if(key, tag, bytes).await)
+    }
+    async fn remove_if(&self, key: &str, tag: &Tag) -> Result<bool> {
+        self.answer(self.inner.remove_if(key, tag).await)
+    }
+    async fn list(&self, prefix: &str) -> Result<Vec<String>> {
+        self.inner.list(prefix).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_is_no_lost_event_and_no_second_one() {
+    let inner = MemorySlots::new();
+    drop(create(&(Arc::new(inner.clone()) as Arc<dyn Slots>), "alice").await.unwrap());
+    let slots: Arc<dyn Slots> = Arc::new(LostReply { inner, writes: AtomicU32::new(0) });
+    let (mut journal, _, epoch) = own(&slots, "bob", true).await.unwrap();
+    for seq in 1..=10 {
+        journal.append(&entries(seq, seq, epoch), Durability::Barrier).await.unwrap();
+        tokio::time::sleep(TTL / 2).await;
+    }
+    assert_eq!(journal.read(1).await.unwrap().len(), 10);
+}
