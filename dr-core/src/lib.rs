@@ -11,6 +11,7 @@ pub mod event;
 mod ids;
 pub mod journal;
 pub mod measure;
+pub mod model;
 pub mod plan;
 pub mod resource;
 pub mod runbook;
