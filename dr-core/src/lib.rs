@@ -4,6 +4,7 @@
 //! told by the traits in [`resource`]; backends live in crates of their own (`dr-postgres`, `dr-net`, yours), and the
 //! test kit for them is `dr-testkit`.
 
+pub mod check;
 pub mod engine;
 mod env;
 mod error;

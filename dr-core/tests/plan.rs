@@ -217,6 +217,7 @@ phases:
 #[test]
 fn a_document_that_is_none_says_where_it_breaks() {
     let deep = format!("schema: dr/v1\nname: {}", "[".repeat(200));
+    let closed = format!("schema: dr/v1\nname: {}{}", "[".repeat(100), "]".repeat(100));
     let long = "a".repeat(2_000_000);
     let bomb = {
         let mut text = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
@@ -245,6 +246,7 @@ fn a_document_that_is_none_says_where_it_breaks() {
         "name: !mine x",
         "\tname: x",
         deep.as_str(),
+        closed.as_str(),
         long.as_str(),
         bomb.as_str(),
     ];

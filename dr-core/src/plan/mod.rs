@@ -2,6 +2,7 @@
 
 mod budget;
 pub mod codes;
+mod conform;
 mod document;
 mod fields;
 mod finding;
@@ -13,7 +14,10 @@ mod parse;
 mod parse_phases;
 mod place;
 mod print;
+mod schema;
 mod verbs;
+
+pub(crate) use conform::conformed;
 
 pub use budget::{Limit, RtoRpoBudget, Strictness};
 pub use document::{
@@ -22,3 +26,4 @@ pub use document::{
 pub use finding::{Finding, Severity};
 pub use format::Format;
 pub use place::Place;
+pub use schema::schema;

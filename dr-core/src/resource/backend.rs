@@ -68,6 +68,11 @@ pub trait Configured: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether it can be asked with a write, where it answers as callers see it. `None`: it does not say.
+    fn takes_writes(&self) -> Option<bool> {
+        None
+    }
+
     /// The call as commands that a person would type when `dr` itself cannot run, one a line; empty if there are
     /// none. Secrets stand as their references.
     fn by_hand(&self, verb: &str, call: &Value) -> Vec<String> {

@@ -1,0 +1,166 @@
+//! Callers go where the writer is, when it is ready, and somebody looks whether they are served.
+
+use super::codes;
+use super::view::{Taken, View};
+use crate::ids::Side;
+use crate::plan::Finding;
+use crate::resource::{At, Call, Probe, Route, Scale};
+use crate::runbook::{Approve, Look, Wait};
+use crate::time::show_duration;
+
+pub(super) fn check(view: &View<'_>, out: &mut Vec<Finding>) {
+    let routes = view.calls::<Route>();
+    let probes = view.calls::<Probe>();
+    for (route, call) in &routes {
+        let Ok(to) = call.to.side() else { continue };
+        before_promotion(view, route, to, out);
+        unseen(view, route, to, &probes, out);
+        unverified(view, route, to, &probes, out);
+    }
+    let away: Vec<Taken<'_>> = routes
+        .iter()
+        .filter(|(_, call)| call.to.side().is_ok_and(|to| *to != view.subject.roles.source))
+        .map(|(route, _)| *route)
+        .collect();
+    for (scale, call) in view.calls::<Scale>() {
+        if is(&call.side, &view.subject.roles.source) {
+            unverified_capacity(view, &scale, &away, &probes, out);
+        }
+    }
+    window(view, &away, out);
+}
+
+fn is(at: &At, side: &Side) -> bool {
+    at.side().is_ok_and(|at| at == side)
+}
+
+fn before_promotion(view: &View<'_>, route: &Taken<'_>, to: &Side, out: &mut Vec<Finding>) {
+    let late = view
+        .promotions()
+        .into_iter()
+        .find(|promotion| promotion.side().as_ref() == Some(to) && !view.before(promotion, route));
+    if let Some(late) = late {
+        out.push(Finding::error(
+            codes::ROUTE_BEFORE_PROMOTION,
+            route.place,
+            format!("`{}` sends callers to {to} before `{}` at {}", route.says(), late.says(), late.place),
+            "put it into a later phase, or let it wait with `after`",
+        ));
+    }
+}
+
+/// The side was seen ready: by a probe that it answered, by expecting its workloads ready, or by scaling them, which
+/// awaits it.
+fn unseen(
+    view: &View<'_>,
+    route: &Taken<'_>,
+    to: &Side,
+    probes: &[(Taken<'_>, Probe)],
+    out: &mut Vec<Finding>,
+) {
+    let counts = |seen: &Taken<'_>| !seen.step.optional && view.before(seen, route);
+    let probed = probes.iter().any(|(probe, call)| {
+        let only = view.configured(probe).is_some_and(|it| it.sides().keys().eq([to]));
+        counts(probe) && (only || call.served_by.as_ref().is_some_and(|by| is(by, to)))
+    });
+    let observed = view.calls::<Look>().iter().any(|(look, call)| {
+        let whole = call.side.is_none() && call.expect.contains_key("ready");
+        counts(look) && (whole || call.side.as_ref().is_some_and(|side| is(side, to)))
+    });
+    let scaled = view.calls::<Scale>().iter().any(|(scale, call)| counts(scale) && is(&call.side, to));
+    if !(probed || observed || scaled) {
+        out.push(Finding::warning(
+            codes::TARGET_NOT_SEEN_READY,
+            route.place,
+            format!("`{}` sends callers to {to}, which nothing in this run has seen ready", route.says()),
+            format!("before it: `{{ observe: …, in: {to}, expect: {{ ready: all }} }}`, or a probe with `served_by: {to}`"),
+        ));
+    }
+}
+
+fn unverified(
+    view: &View<'_>,
+    route: &Taken<'_>,
+    to: &Side,
+    probes: &[(Taken<'_>, Probe)],
+    out: &mut Vec<Finding>,
+) {
+    let after: Vec<&(Taken<'_>, Probe)> =
+        probes.iter().filter(|(probe, _)| !probe.step.optional && view.before(route, probe)).collect();
+    let strong = |call: &Probe| call.write && call.served_by.as_ref().is_some_and(|by| is(by, to));
+    if after.iter().any(|(_, call)| strong(call)) {
+        return;
+    }
+    let Some((probe, call)) = after.last() else {
+        out.push(Finding::warning(
+            codes::NO_VERIFICATION,
+            route.place,
+            format!("nobody looks whether callers are served after `{}`", route.says()),
+            format!("after it: `{{ probe: …, served_by: {to}, write: true }}`"),
+        ));
+        return;
+    };
+    let passes = match (&call.served_by, call.write) {
+        (None, _) => "the old side would pass it".to_owned(),
+        (Some(by), _) if !is(by, to) => format!("it asks {by}, not {to}"),
+        (Some(_), _) => "a service that cannot write would pass it".to_owned(),
+    };
+    out.push(Finding::warning(
+        codes::WEAK_VERIFICATION,
+        probe.place,
+        format!("`{}` verifies little: {passes}", probe.says()),
+        format!("`served_by: {to}, write: true`"),
+    ));
+}
+
+fn unverified_capacity(
+    view: &View<'_>,
+    scale: &Taken<'_>,
+    routes: &[Taken<'_>],
+    probes: &[(Taken<'_>, Probe)],
+    out: &mut Vec<Finding>,
+) {
+    let verified = probes.iter().any(|(probe, _)| {
+        !probe.step.optional
+            && view.before(probe, scale)
+            && routes.iter().all(|route| view.before(route, probe))
+    });
+    if !routes.is_empty() && !verified {
+        out.push(Finding::error(
+            codes::SCALE_DOWN_BEFORE_VERIFICATION,
+            scale.place,
+            format!("`{}` takes capacity from the source before the target is verified", scale.says()),
+            "put it behind a probe that comes after the callers were moved",
+        ));
+    }
+}
+
+/// What stands between the first fence and the callers' move although it need not.
+fn window(view: &View<'_>, routes: &[Taken<'_>], out: &mut Vec<Finding>) {
+    let fences = view.fences();
+    let idle = |step: &Taken<'_>| {
+        let verb = step.step.verb.as_str();
+        verb == Wait::VERB
+            || verb == Approve::VERB
+            || (verb == Scale::VERB && step.side().as_ref() == Some(&view.subject.roles.target))
+    };
+    let inside: Vec<&Taken<'_>> = view
+        .steps
+        .iter()
+        .filter(|step| idle(step))
+        .filter(|step| fences.iter().any(|fence| view.before(fence, step)))
+        .filter(|step| routes.iter().any(|route| view.before(step, route)))
+        .collect();
+    let Some(first) = inside.first() else { return };
+    let sum = inside.iter().map(|step| step.step.within).sum();
+    let names: Vec<String> = inside
+        .iter()
+        .map(|step| format!("`{}` ({})", step.says(), show_duration(step.step.within)))
+        .collect();
+    out.push(Finding::note(
+        codes::LONG_OUTAGE_WINDOW,
+        first.place,
+        format!("while nobody can write the run may spend {} on {}", show_duration(sum), names.join(", ")),
+        "put it before the fence, or beside it in a phase of its own",
+    ));
+}

@@ -1,0 +1,56 @@
+//! Each resource's configuration, read by the backend of its kind. Pure: no credentials, no network.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::codes;
+use crate::ids::ResourceName;
+use crate::plan::{Finding, Plan, conformed};
+use crate::resource::{Backends, Configured};
+
+/// Configures every resource of a plan.
+///
+/// Where a backend's schema wants a text and the plan has a number (an account, a port), it is given the text.
+///
+/// # Errors
+/// Every kind that no backend is there for, and everything that a backend found wrong, with its place.
+pub fn configure(
+    plan: &Plan,
+    backends: &Backends,
+) -> Result<BTreeMap<ResourceName, Arc<dyn Configured>>, Vec<Finding>> {
+    let mut findings = Vec::new();
+    let mut configured: BTreeMap<ResourceName, Arc<dyn Configured>> = BTreeMap::new();
+    for (name, spec) in &plan.resources {
+        let Some(backend) = backends.get(&spec.kind) else {
+            let kinds: Vec<&str> = backends.kinds().collect();
+            findings.push(Finding::error(
+                codes::UNKNOWN_KIND,
+                spec.place("/kind"),
+                format!("`{name}` is of kind `{}`, which this program does not know", spec.kind),
+                format!("the kinds are: {}", kinds.join(", ")),
+            ));
+            continue;
+        };
+        match backend.configure(conformed(&spec.config, &backend.schema())) {
+            Ok(it) => {
+                configured.insert(name.clone(), Arc::from(it));
+            }
+            Err(errors) => findings.extend(errors.into_iter().map(|error| {
+                let pointer = error.pointer.trim_start_matches('/');
+                let at = if pointer.is_empty() { String::new() } else { format!(" at `{pointer}`") };
+                Finding::error(
+                    codes::BAD_CONFIG,
+                    spec.place(&error.pointer),
+                    format!("`{name}` ({}){at}: {}", spec.kind, error.message),
+                    format!("see `dr schema` for what kind `{}` takes", spec.kind),
+                )
+            })),
+        }
+    }
+    if findings.is_empty() {
+        Ok(configured)
+    } else {
+        findings.sort_by_key(|finding| finding.place);
+        Err(findings)
+    }
+}

@@ -1,0 +1,86 @@
+//! Configurations without anything behind them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use dr_core::resource::{ConfigError, Connect, Needs};
+use dr_core::time::parse_duration;
+use dr_core::{Backend, Backends, Configured, Error, Identity, Region, Resource, Side, async_trait};
+use serde_json::{Value, json};
+
+/// A kind with its verbs.
+#[derive(Debug)]
+struct Fake(&'static str, &'static [&'static str]);
+
+pub(crate) fn backends() -> Backends {
+    Backends::new()
+        .with(Fake("store", &["observe", "fence", "unfence", "promote", "follow"]))
+        .with(Fake("workloads", &["observe", "scale", "fence"]))
+        .with(Fake("traffic", &["observe", "route"]))
+        .with(Fake("door", &["probe"]))
+}
+
+impl Backend for Fake {
+    fn kind(&self) -> &str {
+        self.0
+    }
+
+    fn schema(&self) -> Value {
+        json!({ "type": "object", "properties": { "identity": { "type": "string" } } })
+    }
+
+    fn configure(&self, config: Value) -> Result<Box<dyn Configured>, Vec<ConfigError>> {
+        if let Some(identity) = config.get("identity")
+            && !identity.is_string()
+        {
+            return Err(vec![ConfigError::new("/identity", "expected a text")]);
+        }
+        Ok(Box::new(FakeConfigured { config, verbs: self.1 }))
+    }
+}
+
+#[derive(Debug)]
+struct FakeConfigured {
+    config: Value,
+    verbs: &'static [&'static str],
+}
+
+#[async_trait]
+impl Configured for FakeConfigured {
+    fn identities(&self) -> Vec<Identity> {
+        let own = || format!("{:p}", self);
+        vec![Identity::new(self.config["identity"].as_str().map_or_else(own, str::to_owned))]
+    }
+
+    fn sides(&self) -> BTreeMap<Side, Region> {
+        let side = |name: &String| (Side::new(name.as_str()), Region::new(name.as_str()));
+        match self.config.get("sides") {
+            Some(Value::Object(sides)) => sides.keys().map(side).collect(),
+            Some(_) | None if self.verbs == ["probe"] => BTreeMap::new(),
+            Some(_) | None => ["us", "eu"].map(str::to_owned).iter().map(side).collect(),
+        }
+    }
+
+    fn verbs(&self) -> Vec<&str> {
+        self.verbs.to_vec()
+    }
+
+    fn needs(&self, _verb: &str) -> Needs {
+        match self.config["control"].as_str() {
+            Some(region) => Needs::default().and_control("dns", region),
+            None => Needs::default(),
+        }
+    }
+
+    fn ttl(&self) -> Option<Duration> {
+        self.config["ttl"].as_str().and_then(|ttl| parse_duration(ttl).ok())
+    }
+
+    fn takes_writes(&self) -> Option<bool> {
+        self.config["writes"].as_bool()
+    }
+
+    async fn connect(&self, _connect: &Connect<'_>) -> dr_core::Result<Resource> {
+        Err(Error::unsupported("nothing is behind it"))
+    }
+}
