@@ -1,7 +1,7 @@
 //! `summary.md`: one page for whoever asks how it went. The verdict first.
 
 use dr_core::event::{Debt, Ending, Mode, Status, Suspension};
-use dr_core::measure::{Basis, LossMeasured};
+use dr_core::measure::{Basis, Gap, LossMeasured, OutageMeasured};
 use dr_core::plan::{Finding, Limit};
 use dr_core::resource::{FenceOutcome, Standing};
 use dr_core::time::show_duration;
@@ -15,6 +15,9 @@ use crate::story::{StepStory, Story};
 /// How many lost rows are named; all of them are in the journal.
 const ROWS_NAMED: usize = 20;
 
+/// How many outages are named; all of them are in the journal.
+const GAPS_NAMED: usize = 5;
+
 /// The page.
 pub(crate) fn summary(story: &Story<'_>, metrics: &Metrics, findings: &[Finding]) -> String {
     let mut page = Page::default();
@@ -23,6 +26,7 @@ pub(crate) fn summary(story: &Story<'_>, metrics: &Metrics, findings: &[Finding]
     phases(&mut page, story, metrics);
     changes(&mut page, story);
     not_exercised(&mut page, story);
+    callers(&mut page, story);
     losses(&mut page, story, metrics);
     overrides(&mut page, story);
     risks(&mut page, story);
@@ -310,6 +314,43 @@ fn not_exercised(page: &mut Page, story: &Story<'_>) {
         let why = step.not_exercised()?;
         Some(format!("{}: {}", code(step.step.id.as_str()), inline(why)))
     });
+}
+
+fn callers(page: &mut Page, story: &Story<'_>) {
+    let outages = story.measurement().map_or(&[][..], |measured| measured.outages.as_slice());
+    section(page, "Callers", outages, |outage| {
+        Some(format!("{}: {}", code(outage.probe.as_str()), outage_of(outage)))
+    });
+}
+
+fn outage_of(outage: &OutageMeasured) -> String {
+    let asked =
+        format!("asked {} times, {} of them not answered well", count(outage.asked), count(outage.failed));
+    let gap = |gap: &Gap| {
+        let from = gap.from.clock();
+        let long = |seconds: f64| Seconds::from_f64(seconds).map_or("unknown".to_owned(), show);
+        match (gap.to, gap.at_most) {
+            (Some(to), Some(at_most)) => format!("{from} to {} ({})", to.clock(), long(at_most)),
+            (Some(to), None) => format!("{from} to {} (at least {})", to.clock(), long(gap.at_least)),
+            (None, _) => format!("since {from}, **it lasts**"),
+        }
+    };
+    let named = outage.gaps.iter().take(GAPS_NAMED).map(gap).collect::<Vec<_>>().join(", ");
+    let gaps = match (outage.asked, outage.gaps.len(), outage.gaps.len().saturating_sub(GAPS_NAMED)) {
+        (0, _, _) => "nothing was measured".to_owned(),
+        (_, 0, _) => "no outage".to_owned(),
+        (_, 1, _) => format!("out {named}"),
+        (_, gaps, 0) => format!("out {gaps} times: {named}"),
+        (_, gaps, more) => format!("out {gaps} times: {named} and {more} more"),
+    };
+    let latency = match (outage.latency_before_ms, outage.latency_after_ms) {
+        (None, None) => String::new(),
+        (before, after) => {
+            let shown = |ms: Option<f64>| ms.map_or("unknown".to_owned(), |ms| format!("{ms:.1} ms"));
+            format!("; a good answer took {} before, {} after", shown(before), shown(after))
+        }
+    };
+    format!("{asked}; {gaps}{latency}")
 }
 
 fn losses(page: &mut Page, story: &Story<'_>, metrics: &Metrics) {
