@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
+use memchr::memmem;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::error::Result;
@@ -122,7 +123,9 @@ impl Redactor {
         let mut forms: Vec<&str> = hidden.iter().map(|form| form.0.as_str()).collect();
         forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
         forms.into_iter().fold(text.to_owned(), |text, form| {
-            if text.contains(form) { text.replace(form, MASK) } else { text }
+            // A day's samples are looked through for every form of every secret: the plain search took minutes.
+            let found = memmem::find(text.as_bytes(), form.as_bytes()).is_some();
+            if found { text.replace(form, MASK) } else { text }
         })
     }
 
