@@ -63,6 +63,7 @@ fn each_mistake_in_a_dns_entry_has_its_place() {
         ("/values/eu-central-1", json!("203.0.113.10")),
         ("/servers", json!([])),
         ("/servers/1", json!("http://ns1")),
+        ("/servers/1", json!("192.0.2.53")),
         ("/timeout", json!("0s")),
         ("/update/server", json!("ns1:port")),
         ("/update/key/algorithm", json!("hmac-md5")),

@@ -13,6 +13,7 @@ use hickory_proto::op::ResponseCode;
 use serde_json::{Value, json};
 use support::named::{Named, OTHER_SECRET, SECRET};
 use support::nameserver::Nameserver;
+use support::relay::Relay;
 use support::{SECOND, connected, cx, free_address};
 
 const US: &str = "127.0.1.10";
@@ -388,4 +389,49 @@ async fn a_name_probe_says_whose_values_callers_get() {
     assert_eq!(answer.served_by, Some(Side::new("eu-central-1")));
     server.forgets("shop.example.test");
     assert!(!seat.ask(Default::default(), SECOND).await.is_good());
+}
+
+#[tokio::test]
+async fn an_update_whose_answers_are_lost_is_found_done() {
+    let named = Named::primary(SHOP).await;
+    let relay = Relay::to(named.address).await;
+    let routes = Routes::of(&connected(&DnsBackend, config(&[relay.address], relay.address)).await);
+    let was = routes.prepare("eu-central-1").await.unwrap();
+    relay.lose_answers_to_updates(2);
+    routes.apply("eu-central-1", &was).await.unwrap();
+    assert_eq!(relay.updates(), 3, "over UDP, as nobody takes TCP there");
+    assert!(named.dig("shop.example.test", "A").contains(EU));
+    routes.undo("eu-central-1", &was.before).await.unwrap();
+    assert!(named.dig("shop.example.test", "A").contains(US));
+}
+
+#[tokio::test]
+async fn a_primary_that_takes_the_update_and_never_answers_leaves_a_doubt_within_the_deadline() {
+    let named = Named::primary(SHOP).await;
+    let relay = Relay::to(named.address).await.and_hang_on_tcp().await;
+    let routes = Routes::of(&connected(&DnsBackend, config(&[relay.address], relay.address)).await);
+    let was = routes.prepare("eu-central-1").await.unwrap();
+    let begun = tokio::time::Instant::now();
+    let error = routes.0.apply(&cx(SECOND), &to("eu-central-1"), &was).await.unwrap_err();
+    assert!(begun.elapsed() < 2 * SECOND);
+    assert_eq!((error.kind(), error.happened()), (ErrorKind::Timeout, Happened::Maybe), "{error:?}");
+    assert!(named.dig("shop.example.test", "A").contains(US));
+}
+
+#[tokio::test]
+async fn a_server_that_falls_silent_after_the_update_is_not_waited_for() {
+    let named = Named::primary(SHOP).await;
+    let stubborn = Named::primary(SHOP).await;
+    let relay = Relay::to(stubborn.address).await;
+    let mut config = config(&[relay.address, named.address], named.address);
+    config["timeout"] = json!("200ms");
+    let routes = Routes::of(&connected(&DnsBackend, config).await);
+    let was = routes.prepare("eu-central-1").await.unwrap();
+    let route = to("eu-central-1");
+    let within = cx(10 * SECOND);
+    let (routed, ()) = tokio::join!(routes.0.apply(&within, &route, &was), async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        relay.black_hole();
+    });
+    assert_eq!(routed.unwrap().side.as_str(), "eu-central-1");
 }

@@ -164,7 +164,7 @@ async fn a_refused_connection_is_no_answer_at_once() {
     service.dies().await;
     let answer = ask(&mut seat).await;
     assert!(is_none(&answer), "{answer}");
-    assert!(answer.took < Duration::from_millis(50));
+    assert!(answer.took < WITHIN / 2);
 }
 
 #[tokio::test]
@@ -231,10 +231,7 @@ async fn a_caching_seat_follows_a_move_when_the_ttl_is_over_and_not_before() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     };
     println!("followed after {followed:?}");
-    assert!(
-        followed >= Duration::from_millis(990) && followed < Duration::from_millis(1_200),
-        "{followed:?}"
-    );
+    assert!(followed >= Duration::from_millis(990) && followed < 2 * SECOND, "{followed:?}");
     assert_eq!(world.names.asked(), 2, "one question a TTL");
 }
 
@@ -269,7 +266,7 @@ async fn a_name_that_is_gone_is_remembered_as_gone_for_its_negative_ttl() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let gone = begun.elapsed();
-    assert!(gone >= Duration::from_millis(990) && gone < Duration::from_millis(1_300), "{gone:?}");
+    assert!(gone >= Duration::from_millis(990) && gone < 2 * SECOND, "{gone:?}");
 }
 
 #[tokio::test]

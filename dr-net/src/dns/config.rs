@@ -161,6 +161,14 @@ impl DnsConfig {
         if self.servers.is_empty() {
             wrong.push(ConfigError::new("/servers", "at least one authoritative server is needed"));
         }
+        for (index, server) in self.servers.iter().enumerate() {
+            if self.servers[..index].contains(server) {
+                wrong.push(ConfigError::new(
+                    format!("/servers/{index}"),
+                    format!("`{server}` stands here twice"),
+                ));
+            }
+        }
         if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
             wrong.push(ConfigError::new("/timeout", "an answer needs some time; write 2s"));
         }

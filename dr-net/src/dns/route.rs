@@ -66,8 +66,12 @@ impl RouteEffect {
                 return Err(changed(&found, from).on(record.to_string()));
             }
         }
-        let answering = readings.into_iter().filter(|reading| reading.found.is_ok());
-        self.followed(cx, answering.map(|reading| reading.server), to).await
+        let (answering, silent): (Vec<_>, Vec<_>) =
+            readings.into_iter().partition(|reading| reading.found.is_ok());
+        for reading in silent {
+            cx.progress.say(format!("{} does not answer and is not waited for", reading.server.at));
+        }
+        self.followed(cx, answering.into_iter().map(|reading| reading.server), to).await
     }
 
     /// Waits until each of the servers says `to`. One that falls silent meanwhile gives nobody an answer and is not
@@ -82,19 +86,27 @@ impl RouteEffect {
         let outcomes =
             cx.bound("waiting for the authoritative servers", async { Ok(join_all(waits).await) }).await?;
         let mut last: Option<Timestamp> = None;
-        let mut behind = Vec::new();
+        let mut last_silent: Option<Timestamp> = None;
+        let (mut behind, mut silent) = (Vec::new(), Vec::new());
         for outcome in outcomes {
             match outcome {
                 Followed::Since(at) => last = last.max(Some(at)),
-                Followed::Silent(server) => cx.progress.say(format!("{} fell silent", server.at)),
+                Followed::Silent(server, since) => {
+                    silent.push(server.at.to_string());
+                    // Whoever still reaches it may have had the old answer from it until now.
+                    last_silent = last_silent.max(Some(since));
+                }
                 Followed::Behind(server, says) => behind.push(format!("{} says {says}", server.at)),
             }
         }
         let error = |message: String| {
             Error::new(ErrorKind::NotReady, message).during("route").on(self.authority.record().to_string())
         };
+        if !silent.is_empty() {
+            cx.progress.say(format!("no longer answering, not waited for: {}", silent.join(", ")));
+        }
         match (last, behind.is_empty()) {
-            (Some(last), true) => Ok(last),
+            (Some(last), true) => Ok(last_silent.map_or(last, |silent| last.max(silent))),
             (None, true) => Err(error("every authoritative server fell silent after the update".to_owned())),
             (_, false) => {
                 Err(error(format!("not every authoritative server follows: {}", behind.join("; "))))
@@ -106,6 +118,7 @@ impl RouteEffect {
         let end = latest(cx);
         let silent_after = self.authority.silent_after();
         let mut says = "nothing yet".to_owned();
+        let mut said = String::new();
         let mut heard = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
@@ -125,9 +138,12 @@ impl RouteEffect {
                 return Followed::Behind(server, says);
             }
             if now >= heard + silent_after {
-                return Followed::Silent(server);
+                return Followed::Silent(server, cx.now());
             }
-            cx.progress.say(format!("waiting for {}, which says {says}", server.at));
+            if says != said {
+                cx.progress.say(format!("waiting for {}, which says {says}", server.at));
+                said.clone_from(&says);
+            }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -137,7 +153,8 @@ impl RouteEffect {
 enum Followed {
     /// It says so; until this moment it may have said otherwise.
     Since(Timestamp),
-    Silent(Server),
+    /// It has not answered for a while, at this moment.
+    Silent(Server, Timestamp),
     Behind(Server, String),
 }
 

@@ -8,6 +8,7 @@
 
 pub mod named;
 pub mod nameserver;
+pub mod relay;
 pub mod service;
 
 use std::net::SocketAddr;
