@@ -1,14 +1,14 @@
 //! What a run measured, and whether it kept its budget. Pure: the first event, the entries and what probers and
 //! ledgers found go in, figures come out. What is not known is no figure, and no figure is no verdict.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::measurement::{Basis, Figure, Gap, LossMeasured, Measurement, OutageMeasured, RtoParts};
-use crate::event::{Began, Entry, Event, Mode};
+use crate::event::{Began, Entry, Event, Mode, Request};
 use crate::ids::StepId;
 use crate::plan::{Limit, RtoRpoBudget};
-use crate::resource::{Basis as Ground, Class, LossBound, Promotion, Urgency};
+use crate::resource::{Basis as Ground, Call, Class, LossBound, Promote, Promotion, Urgency};
 use crate::runbook::ScriptStep;
 use crate::time::Timestamp;
 
@@ -112,7 +112,7 @@ struct Run<'a> {
     /// The intent of the first step that may keep callers from writing.
     first_risk: Option<Timestamp>,
     succeeded: BTreeMap<&'a StepId, Timestamp>,
-    skipped: Vec<&'a StepId>,
+    skipped: BTreeSet<&'a StepId>,
     promotions: Vec<Option<Promotion>>,
     turned_back: bool,
 }
@@ -134,29 +134,49 @@ impl<'a> Run<'a> {
             urgency: began.urgency,
             first_risk: None,
             succeeded: BTreeMap::new(),
-            skipped: Vec::new(),
+            skipped: BTreeSet::new(),
             promotions: Vec::new(),
             turned_back: false,
         };
+        let steps: BTreeMap<&StepId, &ScriptStep> =
+            began.script.steps.iter().map(|step| (&step.id, step)).collect();
         for entry in entries {
             match &entry.event {
                 Event::Started { step, .. } => {
-                    if began.script.step(step).is_some_and(|step| may_stop_writes(step.class)) {
-                        run.first_risk.get_or_insert(entry.at);
-                    }
+                    let risky = steps.get(step).is_some_and(|step| may_stop_writes(step.class));
+                    run.first_risk = run.first_risk.or_else(|| risky.then_some(entry.at));
                 }
                 Event::Succeeded { step, applied, .. } => {
                     run.succeeded.insert(step, entry.at);
-                    if began.script.step(step).is_some_and(|step| step.verb == "promote") {
-                        run.promotions.push(serde_json::from_value(applied.data.clone()).ok());
-                    }
+                    let promoted = steps.get(step).filter(|step| step.verb == Promote::VERB);
+                    run.promotions
+                        .extend(promoted.map(|_| serde_json::from_value(applied.data.clone()).ok()));
                 }
-                Event::Skipped { step, .. } => run.skipped.push(step),
+                Event::Skipped { step, .. } => {
+                    run.skipped.insert(step);
+                }
                 Event::TurnedBack { .. } => run.turned_back = true,
-                Event::Requested { request: crate::event::Request::GoUnplanned, .. } => {
-                    run.urgency = Urgency::Unplanned;
-                }
-                _ => {}
+                Event::Requested { request: Request::GoUnplanned, .. } => run.urgency = Urgency::Unplanned,
+                Event::Began(_)
+                | Event::Driven { .. }
+                | Event::Failed { .. }
+                | Event::Settled { .. }
+                | Event::Previewed { .. }
+                | Event::NotExercised { .. }
+                | Event::UndoStarted { .. }
+                | Event::Undone { .. }
+                | Event::UndoFailed { .. }
+                | Event::Progress { .. }
+                | Event::Requested { .. }
+                | Event::Observed { .. }
+                | Event::Outage(_)
+                | Event::Measured { .. }
+                | Event::DebtOpened(_)
+                | Event::DebtPaid(_)
+                | Event::Samples { .. }
+                | Event::Suspended { .. }
+                | Event::Ended { .. }
+                | Event::Unknown => {}
             }
         }
         run
@@ -178,7 +198,7 @@ impl<'a> Run<'a> {
         }
         let over: Option<Vec<Timestamp>> = self
             .needed()
-            .filter(|step| !self.skipped.contains(&&step.id))
+            .filter(|step| !self.skipped.contains(&step.id))
             .map(|step| self.succeeded.get(&step.id).copied())
             .collect();
         over?.into_iter().max()
