@@ -121,7 +121,7 @@ pub(crate) async fn make_primary(layout: &Layout, state: &State, region: &Region
     initdb
         .arg("--pgdata")
         .arg(region.data())
-        .args(["--username", ADMIN, "--auth", "scram-sha-256", "--data-checksums"])
+        .args(["--username", ADMIN, "--auth", "scram-sha-256", "--data-checksums", "--no-sync"])
         .args(["--encoding", "UTF8", "--locale", "C"])
         .arg("--pwfile")
         .arg(&password);
@@ -163,7 +163,15 @@ pub(crate) async fn make_standby(state: &State, region: &RegionState, of: &Regio
     backup
         .arg("--pgdata")
         .arg(region.data())
-        .args(["--checkpoint", "fast", "--wal-method", "stream", "--write-recovery-conf", "--create-slot"])
+        .args([
+            "--checkpoint",
+            "fast",
+            "--wal-method",
+            "stream",
+            "--write-recovery-conf",
+            "--create-slot",
+            "--no-sync",
+        ])
         .args(["--slot", &slot(TARGET), "--dbname", &conninfo(of, region, TARGET)]);
     finish(backup, "pg_basebackup").await.map(drop)
 }

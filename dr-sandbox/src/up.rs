@@ -28,7 +28,7 @@ use crate::subnet::{Place, Subnet, free_port};
 use crate::{partition, plan, postgres};
 
 /// How long a role may take to serve.
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(60);
 
 /// What kind of sandbox is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
