@@ -295,3 +295,13 @@ fn ten_thousand_steps_are_a_plan() {
     }
     assert_eq!(Plan::parse(&text, Format::Yaml).unwrap().phases[0].steps.len(), 10_000);
 }
+
+#[test]
+fn one_long_line_of_json_is_a_plan() {
+    let steps: Vec<_> = (0..3_000).map(|step| json!({ "observe": "a", "id": format!("s{step}") })).collect();
+    let plan = json!({
+        "schema": "dr/v1", "name": "p", "resources": { "a": { "kind": "x" } },
+        "phases": [{ "name": "p", "steps": steps }],
+    });
+    assert_eq!(Plan::parse(&plan.to_string(), Format::Json).unwrap().phases[0].steps.len(), 3_000);
+}

@@ -142,16 +142,16 @@ impl<'text> Builder<'text, '_> {
             if matches!(event, Event::MappingEnd) {
                 break;
             }
-            let text = match self.node(event, place, depth + 1)?.0.text() {
-                Some("<<") => {
-                    return Err(syntax(
-                        place,
-                        "merge keys (`<<`) are not part of YAML 1.2",
-                        "write the values out, or use an alias for the whole value",
-                    ));
-                }
-                Some(text) => text.to_owned(),
-                None => return Err(syntax(place, "a key has to be a text", "write a name in its place")),
+            let merges = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, _) if text == "<<");
+            if merges {
+                return Err(syntax(
+                    place,
+                    "merge keys (`<<`) are not part of YAML 1.2",
+                    "write the values out, or use an alias for the whole value",
+                ));
+            }
+            let Some(text) = self.node(event, place, depth + 1)?.0.text().map(str::to_owned) else {
+                return Err(syntax(place, "a key has to be a text", "write a name in its place"));
             };
             let Some((event, value_at)) = self.next()? else { break };
             let (node, more) = self.node(event, value_at, depth + 1)?;

@@ -1,5 +1,6 @@
 //! From text to a [`Plan`]: everything that is wrong is reported, each with its place.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -95,7 +96,7 @@ fn parse(text: &str, format: Format, out: &mut Vec<Finding>) -> Option<Plan> {
         Format::Toml => from_toml::read(document, out),
         Format::Json if document.trim().is_empty() => None,
         Format::Json => match serde_json::from_str::<serde::de::IgnoredAny>(document) {
-            Ok(_) => from_yaml::read(document, out),
+            Ok(_) => from_yaml::read(&as_yaml(document), out),
             Err(error) => {
                 let place = Place { line: saturated(error.line()), column: saturated(error.column().max(1)) };
                 let text = error.to_string();
@@ -122,6 +123,24 @@ fn parse(text: &str, format: Format, out: &mut Vec<Finding>) -> Option<Plan> {
         return None;
     }
     document_of(&node?, text, out)
+}
+
+/// JSON is YAML but for characters that YAML wants escaped: in JSON they can only stand in a text.
+fn as_yaml(json: &str) -> Cow<'_, str> {
+    let unprintable = |letter: char| {
+        matches!(letter, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+    };
+    if !json.contains(unprintable) {
+        return Cow::Borrowed(json);
+    }
+    Cow::Owned(json.chars().fold(String::with_capacity(json.len()), |mut text, letter| {
+        if unprintable(letter) {
+            let _ = write!(text, "\\u{:04x}", u32::from(letter));
+        } else {
+            text.push(letter);
+        }
+        text
+    }))
 }
 
 fn document_of(node: &Node, text: &str, out: &mut Vec<Finding>) -> Option<Plan> {

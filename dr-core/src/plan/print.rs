@@ -43,7 +43,7 @@ impl Plan {
         if !self.acknowledge.is_empty() {
             line("acknowledge", &json!(self.acknowledge));
         }
-        text.push_str("\nresources:\n");
+        text.push_str(if self.resources.is_empty() { "\nresources: {}\n" } else { "\nresources:\n" });
         for (name, spec) in &self.resources {
             let mut entry = Map::from_iter([("kind".to_owned(), json!(spec.kind))]);
             if let Value::Object(config) = &spec.config {

@@ -561,6 +561,12 @@ mod acknowledging {
 }
 
 #[test]
+fn the_schema_is_as_released() {
+    let schema = dr_core::plan::schema(&fake::backends());
+    insta::assert_snapshot!(serde_json::to_string_pretty(&schema).unwrap());
+}
+
+#[test]
 fn the_documentation_lists_every_code() {
     let text = include_str!("../../../docs/CHECKS.md");
     let told: BTreeSet<&str> =
