@@ -435,3 +435,23 @@ async fn a_server_that_falls_silent_after_the_update_is_not_waited_for() {
     });
     assert_eq!(routed.unwrap().side.as_str(), "eu-central-1");
 }
+
+#[tokio::test]
+async fn no_unsigned_answer_to_an_update_proves_anything() {
+    let server = Nameserver::start().await;
+    server.says("shop.example.test", US.parse().unwrap(), 1);
+    let routes = Routes::of(&connected(&DnsBackend, config(&[server.address], server.address)).await);
+    let was = routes.prepare("eu-central-1").await.unwrap();
+    for (code, kind) in [
+        (ResponseCode::NoError, ErrorKind::Unknown),
+        (ResponseCode::Unknown(11), ErrorKind::Unknown),
+        (ResponseCode::ServFail, ErrorKind::NotReady),
+        (ResponseCode::NXRRSet, ErrorKind::NotReady),
+        (ResponseCode::Refused, ErrorKind::Unauthorized),
+        (ResponseCode::NotImp, ErrorKind::Unsupported),
+    ] {
+        server.answers_updates(code);
+        let error = routes.apply("eu-central-1", &was).await.unwrap_err();
+        assert_eq!((error.kind(), error.happened()), (kind, Happened::Maybe), "{code}: {error:?}");
+    }
+}

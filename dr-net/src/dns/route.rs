@@ -62,8 +62,15 @@ impl RouteEffect {
                 };
                 Ok(found.filter(|found| found != to))
             });
-            if let Some(found) = swapped.await.map_err(|error| error.on(record.to_string()))? {
-                return Err(changed(&found, from).on(record.to_string()));
+            match swapped.await.map_err(|error| error.on(record.to_string()))? {
+                None => {}
+                Some(found) if found == *from => {
+                    let message = format!("{} refused the change, and the record is as expected", primary.at);
+                    return Err(Error::new(ErrorKind::NotReady, message)
+                        .during("route")
+                        .on(record.to_string()));
+                }
+                Some(found) => return Err(changed(&found, from).on(record.to_string())),
             }
         }
         let (answering, silent): (Vec<_>, Vec<_>) =

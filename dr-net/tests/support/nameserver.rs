@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hickory_proto::op::{Message, ResponseCode};
+use hickory_proto::op::{Message, OpCode, ResponseCode};
 use hickory_proto::rr::rdata::{A, SOA};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::net::UdpSocket;
@@ -20,7 +20,7 @@ pub struct Nameserver {
     asked: Arc<AtomicUsize>,
     delay: Arc<AtomicU64>,
     code: Arc<Mutex<ResponseCode>>,
-    authoritative: bool,
+    update_code: Arc<Mutex<ResponseCode>>,
     task: JoinHandle<()>,
 }
 
@@ -36,7 +36,9 @@ impl Nameserver {
         let asked = Arc::new(AtomicUsize::new(0));
         let delay = Arc::new(AtomicU64::new(0));
         let code = Arc::new(Mutex::new(ResponseCode::NoError));
+        let update_code = Arc::new(Mutex::new(ResponseCode::NoError));
         let (zone_, asked_, delay_, code_) = (zone.clone(), asked.clone(), delay.clone(), code.clone());
+        let update_code_ = update_code.clone();
         let task = tokio::spawn(async move {
             let mut buffer = vec![0; 4096];
             while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
@@ -44,7 +46,11 @@ impl Nameserver {
                 if asked.queries.iter().any(|query| query.query_type() == RecordType::A) {
                     asked_.fetch_add(1, Ordering::SeqCst);
                 }
-                let answer = answer(&asked, &zone_.lock().unwrap(), *code_.lock().unwrap(), authoritative);
+                let code = match asked.metadata.op_code {
+                    OpCode::Update => *update_code_.lock().unwrap(),
+                    _ => *code_.lock().unwrap(),
+                };
+                let answer = answer(&asked, &zone_.lock().unwrap(), code, authoritative);
                 let (socket, delay) = (socket.clone(), Duration::from_millis(delay_.load(Ordering::SeqCst)));
                 tokio::spawn(async move {
                     tokio::time::sleep(delay).await;
@@ -52,7 +58,7 @@ impl Nameserver {
                 });
             }
         });
-        Self { address, zone, asked, delay, code, authoritative, task }
+        Self { address, zone, asked, delay, code, update_code, task }
     }
 
     pub fn says(&self, name: &str, address: IpAddr, ttl: u32) {
@@ -69,6 +75,11 @@ impl Nameserver {
 
     pub fn answers(&self, code: ResponseCode) {
         *self.code.lock().unwrap() = code;
+    }
+
+    /// What it says, unsigned, to every update, of which it does nothing.
+    pub fn answers_updates(&self, code: ResponseCode) {
+        *self.update_code.lock().unwrap() = code;
     }
 
     /// How often it was asked for an address.
@@ -89,6 +100,9 @@ fn answer(asked: &Message, zone: &Zone, code: ResponseCode, authoritative: bool)
     answer.metadata.response_code = code;
     let Some(query) = asked.queries.first() else { return answer };
     answer.add_query(query.clone());
+    if asked.metadata.op_code == OpCode::Update {
+        return answer;
+    }
     let name = query.name().to_lowercase().to_string();
     match zone.get(name.trim_end_matches('.')) {
         Some((IpAddr::V4(address), ttl)) if query.query_type() == RecordType::A => {
