@@ -61,6 +61,9 @@ pub struct OutageNow {
     pub probe: ResourceName,
     /// When the first question that was not answered well was asked.
     pub since: Timestamp,
+    /// When the last good answer before it was asked for: nobody asked in between. `None`: there was none.
+    #[serde(default)]
+    pub good_until: Option<Timestamp>,
     /// When enough in a row were not: the alarm. `None`: not yet.
     #[serde(default)]
     pub detected: Option<Timestamp>,

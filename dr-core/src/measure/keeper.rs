@@ -82,6 +82,7 @@ struct Probed {
     probe: ResourceName,
     seat: Box<dyn Seat>,
     failed: u32,
+    good: Option<Timestamp>,
     outage: Option<OutageNow>,
 }
 
@@ -108,7 +109,7 @@ impl Keeper {
     #[must_use]
     pub fn asking(mut self, probe: ResourceName, prober: &Arc<dyn Prober>) -> Self {
         let seat = prober.seat(SeatKind::Caching);
-        self.probes.push(Probed { probe, seat, failed: 0, outage: None });
+        self.probes.push(Probed { probe, seat, failed: 0, good: None, outage: None });
         self
     }
 
@@ -182,6 +183,7 @@ impl Probed {
     fn take(&mut self, answer: &Answer, asked: Timestamp, at: Timestamp, detect_after: u32) {
         if answer.is_good() {
             self.failed = 0;
+            self.good = Some(asked);
             self.outage = None;
             return;
         }
@@ -189,6 +191,7 @@ impl Probed {
         let outage = self.outage.get_or_insert_with(|| OutageNow {
             probe: self.probe.clone(),
             since: asked,
+            good_until: self.good,
             detected: None,
         });
         if self.failed >= detect_after {

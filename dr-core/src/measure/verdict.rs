@@ -19,6 +19,9 @@ pub struct Findings {
     pub outages: Vec<OutageMeasured>,
     /// What ledgers found; one that wrote nothing has no entry.
     pub losses: Vec<LossMeasured>,
+    /// When callers were last answered well before [`Began::outage_since`], where the always-on prober that saw the
+    /// outage begin says so ([`super::OutageNow::good_until`]): the outage may be as old as that.
+    pub good_until: Option<Timestamp>,
     /// What was known about the loss without a ledger. `None`: what the promotions said.
     pub lag: Option<LagBound>,
     /// What a dry run expects.
@@ -217,18 +220,24 @@ impl<'a> Run<'a> {
     }
 
     fn rto(&self, findings: &Findings) -> Option<Figure> {
-        match self.first_prober(&findings.outages).map_or(Seen::Nothing, |outage| self.seen(outage)) {
+        let prober = self.first_prober(&findings.outages);
+        match prober.map_or(Seen::Nothing, |outage| self.seen(outage, findings.good_until)) {
             Seen::Figure(figure) => Some(figure),
             Seen::Unbounded => None,
             Seen::Nothing => {
                 let from = self.began.outage_since.into_iter().chain(self.at).min()?;
-                let end = self.end()?;
-                (end >= from).then(|| Figure::exact(end.since(from), Basis::Run))
+                let end = self.end().filter(|end| *end >= from)?;
+                let oldest = findings.good_until.map_or(from, |good| good.min(from));
+                Some(Figure {
+                    at_least: end.since(from).as_secs_f64(),
+                    at_most: end.since(oldest).as_secs_f64(),
+                    basis: Basis::Run,
+                })
             }
         }
     }
 
-    fn seen(&self, outage: &OutageMeasured) -> Seen {
+    fn seen(&self, outage: &OutageMeasured, good_until: Option<Timestamp>) -> Seen {
         let every = self.began.outages.first().map_or(Duration::ZERO, |spec| spec.every).as_secs_f64();
         let watched_from = self.first_risk.or(self.at);
         let there_in_time = watched_from.is_some_and(|from| outage.since <= from);
@@ -249,7 +258,8 @@ impl<'a> Run<'a> {
                 Some(most) => at_most = Some(most + unseen),
                 None => {
                     at_least += unseen;
-                    at_most = first.to.map(|to| to.since(since).as_secs_f64() + every);
+                    let oldest = good_until.map_or(since, |good| good.min(since));
+                    at_most = first.to.map(|to| to.since(oldest).as_secs_f64() + every);
                 }
             }
         }

@@ -284,6 +284,7 @@ async fn the_alarm_comes_after_three_failures_in_a_row() {
         kept(|second| if second < 2 || second == 3 { Source::Alive } else { Source::Silent }, 7).await;
     let outages: Vec<_> =
         beats.iter().map(|beat| beat.outage.clone().map(|now| (now.since, now.detected))).collect();
+    assert_eq!(beats[2].outage.as_ref().unwrap().good_until, Some(at(1)));
     assert_eq!(outages[..2], [None, None]);
     assert_eq!(outages[2], Some((at(2), None)));
     assert_eq!(outages[3], None);

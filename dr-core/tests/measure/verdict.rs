@@ -150,6 +150,18 @@ fn a_beginning_that_nobody_saw_is_where_somebody_declared_it() {
 }
 
 #[test]
+fn an_outage_may_be_as_old_as_the_last_good_answer_before_it() {
+    let began = began(|value| value["outage_since"] = json!(at(60)));
+    let unseen = Gap { at_most: None, ..gap(90, 115) };
+    let good_until = Some(at(58));
+    let rto = |outages| {
+        measure(&began, &entries(&began), Findings { outages, good_until, ..Findings::default() }).rto
+    };
+    assert_eq!(rto(vec![outage(vec![unseen])]), figure(54.75, 57.25, Basis::Client));
+    assert_eq!(rto(vec![]), figure(65.0, 67.0, Basis::Run));
+}
+
+#[test]
 fn a_seat_that_never_came_back_is_no_figure() {
     let stayed = OutageMeasured { recovered: None, ..outage(vec![gap(90, 115)]) };
     assert_eq!(rto(&plain(), stayed), None);
