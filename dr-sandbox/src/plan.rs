@@ -121,6 +121,13 @@ phases:
     within: 10s
     steps:
       - {{ scale: services, in: source, replicas: 1, after_drain: true, optional: true }}
+  - name: reprotect
+    within: 2m
+    after: [health_check]
+    when: planned
+    steps:
+      - {{ follow: orders }}
+      - {{ observe: orders, in: source, expect: {{ receiving: yes }}, wait: true, after: [\"follow:orders\"] }}
 ",
         runs = quoted(&layout.dir().join("runs").to_string_lossy()),
     )

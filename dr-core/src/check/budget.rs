@@ -8,7 +8,7 @@ use super::graph::{Edges, Schedule, edges};
 use super::view::{Taken, View};
 use crate::ids::PhaseName;
 use crate::plan::{Finding, Phase};
-use crate::resource::{Fence, Probe, Route};
+use crate::resource::{Call, Fence, Follow, Probe, Route};
 use crate::runbook::{ScriptStep, Wait};
 use crate::time::show_duration;
 
@@ -51,9 +51,9 @@ fn ttls(view: &View<'_>, out: &mut Vec<Finding>) -> BTreeMap<PhaseName, Duration
 fn rto(view: &View<'_>, ttls: &BTreeMap<PhaseName, Duration>, out: &mut Vec<Finding>) {
     let plan = view.subject.plan;
     let Some(rto) = plan.budget.rto else { return };
-    let taken =
-        |phase: &Phase| if view.takes(phase) { phase.within.unwrap_or_default() } else { Duration::ZERO };
-    for phase in plan.phases.iter().filter(|phase| view.takes(phase) && phase.within.is_none()) {
+    let counts = |phase: &Phase| view.takes(phase) && !is_afterwards(phase);
+    let taken = |phase: &Phase| if counts(phase) { phase.within.unwrap_or_default() } else { Duration::ZERO };
+    for phase in plan.phases.iter().filter(|phase| counts(phase) && phase.within.is_none()) {
         out.push(Finding::note(
             codes::NO_ALLOCATION,
             phase.place,
@@ -96,6 +96,11 @@ fn rto(view: &View<'_>, ttls: &BTreeMap<PhaseName, Duration>, out: &mut Vec<Find
             "let phases run beside each other (`after`), give them less, or promise more time",
         ));
     }
+}
+
+/// A phase that makes a side a copy again pays a debt of the recovered service: callers do not wait for it.
+fn is_afterwards(phase: &Phase) -> bool {
+    phase.steps.iter().any(|step| step.verb == Follow::VERB)
 }
 
 /// For each phase those that it waits for: as named, else the one before it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::event::{Debt, DebtKind, Ending, Event, Mode, RunState, Status};
 use crate::ids::ResourceName;
-use crate::measure::Figure;
+use crate::measure::{Figure, judge};
 use crate::plan::Limit;
 use crate::resource::{
     Call, Class, Fact, FenceOutcome, Follow, Following, Prepared, Promote, Promotion, Seen,
@@ -40,23 +40,34 @@ pub(super) fn of_live_run(state: &RunState) -> (Ending, String) {
             state.debts.iter().map(|debt| format!("{} ({})", debt.kind, debt.why)).collect();
         return (Ending::Recovered, format!("the service is back; still owed: {}", owed.join(", ")));
     }
-    let over: Vec<String> = judged(state)
-        .into_iter()
-        .filter(|(_, limit, figure)| !limit.is_met_by(seconds(figure.at_most)))
-        .map(|(name, limit, figure)| format!("{name} {} ({limit})", show_duration(seconds(figure.at_most))))
-        .collect();
-    if over.is_empty() {
-        (Ending::Succeeded, format!("{} is the primary", state.began.roles.target))
-    } else {
-        (Ending::OverBudget, over.join(", "))
+    let over = over_budget(state);
+    if over.is_empty() { (Ending::Succeeded, achieved(state)) } else { (Ending::OverBudget, over.join(", ")) }
+}
+
+fn achieved(state: &RunState) -> String {
+    let roles = &state.began.roles;
+    match state.began.mode {
+        Mode::Guard => format!("{} is fenced", roles.source),
+        Mode::Protect => format!("{} follows {}", roles.source, roles.target),
+        Mode::DryRun | Mode::Drill | Mode::Failover | Mode::Switchover | Mode::Failback => {
+            format!("{} serves", roles.target)
+        }
     }
 }
 
-fn judged(state: &RunState) -> Vec<(&'static str, Limit, &Figure)> {
+/// Each target that was measured and not kept.
+fn over_budget(state: &RunState) -> Vec<String> {
     let Some(measurement) = &state.measurement else { return Vec::new() };
     let budget = &state.began.budget;
-    let rto = budget.rto.zip(measurement.rto.as_ref()).map(|(limit, figure)| ("RTO", limit, figure));
-    let rpo = budget.rpo.zip(measurement.rpo.as_ref()).map(|(limit, figure)| ("RPO", limit, figure));
+    let judgement = judge(budget, measurement);
+    let told = |name: &str, met: Option<bool>, limit: Option<Limit>, figure: Option<&Figure>| {
+        let limit = limit.filter(|_| met == Some(false))?;
+        let figure =
+            figure.map_or("has no upper end".to_owned(), |figure| show_duration(seconds(figure.at_most)));
+        Some(format!("{name} {figure} ({limit})"))
+    };
+    let rto = told("RTO", judgement.rto_met, budget.rto, measurement.rto.as_ref());
+    let rpo = told("RPO", judgement.rpo_met, budget.rpo, measurement.rpo.as_ref());
     rto.into_iter().chain(rpo).collect()
 }
 
@@ -98,6 +109,17 @@ pub(super) fn debts(state: &RunState, after: &BTreeMap<ResourceName, Vec<Seen>>)
                 resource: resource.clone(),
                 side: risk.side.clone(),
                 why: format!("{} was silent and is not fenced: it may return and write", risk.side),
+            }));
+        }
+        if step.class == Class::Fence
+            && state.began.mode == Mode::Guard
+            && let Ok(FenceOutcome::Confirmed(proof)) = serde_json::from_value(applied.data.clone())
+        {
+            events.push(Event::DebtPaid(Debt {
+                kind: DebtKind::Guard,
+                resource: resource.clone(),
+                side: proof.side.clone(),
+                why: format!("{} is fenced: {}", proof.side, proof.how),
             }));
         }
         if step.verb == Follow::VERB

@@ -24,6 +24,9 @@ pub struct Fence {
     /// When the silence of the side may stand for a fence, in an unplanned run. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when_unreachable: Option<SilencePolicy>,
+    /// A guard's patience: while the side cannot be reached, wait for its return and fence it then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub await_return: bool,
 }
 
 /// Under what conditions silence is accepted in place of a fence. Any sign of life vetoes it.

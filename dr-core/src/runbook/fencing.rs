@@ -21,11 +21,32 @@ pub(super) struct Fencer {
 
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
+impl Fencer {
+    /// The guard: tries again and again while there is no answer, so that the side is fenced as it returns.
+    async fn on_return(&self, cx: &Cx, call: &Fence, was: &Prepared) -> Result<FenceOutcome> {
+        loop {
+            match self.inner.apply(cx, call, was).await {
+                Err(error) if matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Hung) => {
+                    cx.progress.say(format!("waiting for {} to return", call.side));
+                    if cx.left() <= AGAIN_AFTER || cx.cancel.is_cancelled() {
+                        return Err(error);
+                    }
+                }
+                other => return other,
+            }
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+}
+
 #[async_trait]
 impl Effect<Fence> for Fencer {
     async fn prepare(&self, cx: &Cx, call: &Fence) -> Result<Prepared> {
         match self.inner.prepare(cx, call).await {
-            Err(error) if error.kind() == ErrorKind::Unreachable && call.when_unreachable.is_some() => {
+            Err(error)
+                if error.kind() == ErrorKind::Unreachable
+                    && (call.when_unreachable.is_some() || call.await_return) =>
+            {
                 Ok(Prepared::unknown(error.chain(), Before::nothing()))
             }
             other => other,
@@ -33,6 +54,9 @@ impl Effect<Fence> for Fencer {
     }
 
     async fn apply(&self, cx: &Cx, call: &Fence, was: &Prepared) -> Result<FenceOutcome> {
+        if call.await_return {
+            return self.on_return(cx, call, was).await;
+        }
         let Some(policy) = call.when_unreachable.as_ref().filter(|_| cx.urgency == Urgency::Unplanned) else {
             return self.inner.apply(cx, call, was).await;
         };

@@ -1,0 +1,49 @@
+# Two commands do all the set-up on a fresh Debian or Ubuntu machine that has Rust: `make demo` and `make test`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Nothing here may find real credentials.
+export AWS_EC2_METADATA_DISABLED := true
+export AWS_ACCESS_KEY_ID := test
+export AWS_SECRET_ACCESS_KEY := test
+export AWS_REGION := us-east-1
+
+DR := target/debug/dr
+
+.PHONY: help build demo demo-hard test test-deps demo-deps lint bench
+
+help: ## Lists what can be made.
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+build: ## Builds the command.
+	cargo build --package dr
+
+demo: demo-deps build ## A region dies under load and its service comes back in the other one.
+	examples/demo/demo.sh $(DR)
+
+demo-hard: demo-deps build ## The same with the region and its control cut off, and the guard that meets it when it returns.
+	examples/demo/demo-hard.sh $(DR)
+
+test: test-deps ## Installs what the tests need and runs all of them.
+	cargo build --workspace --all-targets
+	if cargo nextest --version >/dev/null 2>&1; then \
+	  cargo nextest run --workspace --no-fail-fast && cargo test --workspace --doc; \
+	else \
+	  cargo test --workspace --no-fail-fast; \
+	fi
+
+lint: ## Formats, clippy and docs, warnings denied.
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+bench: ## The figures of docs/PERFORMANCE.md.
+	cargo bench --package dr-testkit
+
+demo-deps:
+	scripts/install.sh demo
+
+test-deps:
+	scripts/install.sh test

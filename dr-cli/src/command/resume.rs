@@ -1,0 +1,133 @@
+//! `dr resume`: another process goes on with a run, from its journal.
+
+use std::sync::Arc;
+
+use dr_core::engine::{Drive, Means};
+use dr_core::event::{Request, RunState};
+use dr_core::plan::Format;
+use dr_core::resource::Redactor;
+use dr_core::runbook::{Binding, Runbook};
+use dr_core::{Backends, Env, RunId};
+
+use crate::actor;
+use crate::args::{ResumeArgs, SteerArgs, TellArgs};
+use crate::bound::{Loaded, load, load_bytes};
+use crate::exit::Exit;
+use crate::heard::Probers;
+use crate::pilot::{self, PLAN, Pilot};
+use crate::problem::{Outcome, Problem};
+use crate::seats::{Order, Seats};
+use crate::state::{self, State};
+
+/// `dr resume`.
+pub(crate) async fn run(backends: &Backends, args: &ResumeArgs) -> Outcome {
+    let reason = &args.steer.reason;
+    let mut asked: Vec<Request> = Vec::new();
+    asked.extend(pilot::steps(&args.done).map(|step| Request::Done { step }));
+    asked.extend(pilot::steps(&args.skip).map(|step| Request::Skip { step }));
+    if args.unplanned {
+        asked.push(Request::GoUnplanned);
+    }
+    let (state, run) = find(backends, &args.steer).await?;
+    drive(backends, &state, &run, &args.steer.tell, args.take_over, asked, reason).await
+}
+
+/// The run that is meant: by name, or the plan's open one.
+pub(crate) async fn find(backends: &Backends, args: &SteerArgs) -> Outcome<(State, RunId)> {
+    let loaded = load(backends, &args.plan.plan)?;
+    let state = state::open(&loaded, &args.plan).await?;
+    let run = match &args.run {
+        Some(run) => RunId::new(run),
+        None => match state.open_run(&loaded.plan.name).await? {
+            Some((run, _)) => run,
+            None => {
+                return Err(Problem::new(
+                    Exit::Failure,
+                    format!("plan {} has no open run", loaded.plan.name),
+                )
+                .help("`dr history` lists the runs"));
+            }
+        },
+    };
+    Ok((state, run))
+}
+
+/// Takes the run over and drives it on.
+pub(crate) async fn drive(
+    backends: &Backends,
+    state: &State,
+    run: &RunId,
+    tell: &TellArgs,
+    take_over: bool,
+    asked: Vec<Request>,
+    reason: &str,
+) -> Outcome {
+    let env = Env::system();
+    let redactor = Redactor::default();
+    let actor = actor::here();
+    let owned = state.store.own_run(run, take_over, &actor).await?;
+    if state::is_from_a_later_release(&owned.lines) {
+        return Err(Problem::refused(format!("run {run} was driven by a later release of dr"))
+            .help("resume it with that release"));
+    }
+    let folded = state::replayed(run, &owned.lines)?
+        .ok_or_else(|| Problem::refused(format!("run {run} has no first event: nothing was done in it")))?;
+    if let Some((ending, text)) = &folded.ended {
+        // Its process may have died between the last event and the bundle.
+        let bundle = pilot::seal(&state.store, run, &tell.evidence, &[], &redactor).await?;
+        state.store.claims().release(run).await?;
+        anstream::eprintln!("run {run} has ended: {ending}: {text}");
+        anstream::println!("{}", bundle.display());
+        return Ok(Exit::Success);
+    }
+    let loaded = Arc::new(kept_plan(backends, state, run, &folded)?);
+    let resources = loaded.connect(&env, &redactor).await?;
+    let roles = folded.began.roles.clone();
+    let watchers = Probers { store: state.store.clone(), plan: loaded.plan.clone(), roles: roles.clone() };
+    let binding = Binding::new(roles.clone()).watched_by(Arc::new(watchers)).since(folded.began.outage_since);
+    let runbook = Runbook::bind(folded.began.script.clone(), resources.clone(), &binding)
+        .map_err(|findings| super::run::unbound(&findings))?;
+    let known: Vec<_> = owned.lines.iter().map(|line| line.entry.clone()).collect();
+    let mut pilot = Pilot::new(&state.store, run, tell, &known)?;
+    for request in asked {
+        pilot.ask(pilot::message(request, reason));
+    }
+    let order = Order {
+        run: run.clone(),
+        outages: folded.began.outages.clone(),
+        losses: folded.began.losses.clone(),
+        roles: roles.clone(),
+        binds_from: folded.began_at,
+        folder: state.store.run_folder(run),
+        events: pilot.events(),
+    };
+    let seats =
+        Seats::start(order, Arc::clone(&loaded), resources, env.clone(), redactor.clone(), pilot.news())
+            .await?;
+    let hooks = pilot.hooks().with_finish(Box::new(seats));
+    let means = Means { journal: owned.journal, env, redactor: redactor.clone(), hooks };
+    let urgency = folded.urgency;
+    let drive = Drive::resume(folded, actor, owned.epoch, runbook, means).await?;
+    let driven = pilot.fly(drive).await;
+    let findings = super::run::acknowledged(&loaded, &roles, urgency);
+    pilot.land(&driven, &findings, &redactor).await
+}
+
+/// The plan as the run began with it.
+fn kept_plan(backends: &Backends, state: &State, run: &RunId, folded: &RunState) -> Outcome<Loaded> {
+    let path = state.store.run_folder(run).join(PLAN);
+    let bytes = std::fs::read(&path).map_err(|error| {
+        Problem::refused(format!("the plan of run {run} is not in {}: {error}", path.display()))
+            .help("put the plan that it began with there; its hash is in the journal's first event")
+    })?;
+    // Kept as it was read: TOML and JSON plans too.
+    let format = if bytes.trim_ascii_start().starts_with(b"{") { Format::Json } else { Format::Yaml };
+    let loaded = load_bytes(backends, &bytes, format, path.display().to_string())?;
+    if loaded.plan.hash != folded.began.plan_hash {
+        return Err(Problem::refused(format!(
+            "{} is not the plan that run {run} began with",
+            path.display()
+        )));
+    }
+    Ok(loaded)
+}

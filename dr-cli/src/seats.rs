@@ -1,0 +1,279 @@
+//! The client's seats: probers and ledgers on a thread of their own, so that neither the engine nor a slow display can
+//! make a question late.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use dr_core::engine::{Finish, News};
+use dr_core::event::{Event, RunState};
+use dr_core::measure::{
+    Acceptance, Bookkeeper, Findings, LedgerLog, LedgerSpec, Measurement, OutageMeasured, ProbeLog,
+    ProbeLoop, ProbeSpec, SampleFile, book_of, cut, measure, measure_outage, next_row, reconcile,
+};
+use dr_core::plan::{LossSpec, OutageSpec};
+use dr_core::resource::{Cancel, Canceller, Cx, Redactor, Roles};
+use dr_core::{Env, Resource, ResourceName, Result, RunId, StepId, Timestamp};
+use std::collections::BTreeMap;
+use tokio::sync::mpsc;
+
+use crate::bound::Loaded;
+
+/// What is measured, for whom, and where the samples go.
+#[derive(Debug, Clone)]
+pub(crate) struct Order {
+    /// The run.
+    pub run: RunId,
+    /// Probers.
+    pub outages: Vec<OutageSpec>,
+    /// Ledgers.
+    pub losses: Vec<LossSpec>,
+    /// Whose answers end an outage.
+    pub roles: Roles,
+    /// From when.
+    pub binds_from: Timestamp,
+    /// The run's folder.
+    pub folder: PathBuf,
+    /// The run's events so far, as the pilot hears them.
+    pub events: Events,
+}
+
+/// The events of a run, shared with whoever writes them down.
+pub(crate) type Events = Arc<std::sync::Mutex<Vec<dr_core::event::Entry>>>;
+
+/// Probers and ledgers at work.
+#[derive(Debug)]
+pub(crate) struct Seats {
+    order: Order,
+    stop_ledgers: Canceller,
+    stop_probers: Canceller,
+    recovered: Vec<tokio::sync::watch::Receiver<dr_core::measure::ProbeLive>>,
+    thread: Option<JoinHandle<()>>,
+    resources: BTreeMap<ResourceName, Resource>,
+    env: Env,
+}
+
+/// How long the end of a run waits for callers to be served well again.
+const TAIL: Duration = Duration::from_secs(30);
+
+impl Seats {
+    /// Starts them. `news` hears of every outage's begin and end; `resources` are the run's own, for reading survivors.
+    pub(crate) async fn start(
+        order: Order,
+        loaded: Arc<Loaded>,
+        resources: BTreeMap<ResourceName, Resource>,
+        env: Env,
+        redactor: Redactor,
+        news: mpsc::UnboundedSender<News>,
+    ) -> Result<Self> {
+        let ledgers = Cancel::pair();
+        let probers = Cancel::pair();
+        let (ready, is_ready) = tokio::sync::oneshot::channel();
+        let seat = Thread {
+            order: order.clone(),
+            loaded,
+            env: env.clone(),
+            redactor,
+            news,
+            stop_ledgers: ledgers.1,
+            stop_probers: probers.1,
+        };
+        let thread =
+            std::thread::Builder::new().name("client-seats".to_owned()).spawn(move || seat.run(ready));
+        let thread = thread.map_err(|error| {
+            dr_core::Error::new(dr_core::ErrorKind::Unknown, "no thread can be started to measure")
+                .because(error)
+        })?;
+        let recovered = is_ready.await.unwrap_or_default();
+        Ok(Self {
+            order,
+            stop_ledgers: ledgers.0,
+            stop_probers: probers.0,
+            recovered,
+            thread: Some(thread),
+            resources,
+            env,
+        })
+    }
+
+    fn file(&self, kind: &str, index: usize) -> PathBuf {
+        sample_file(&self.order.folder, kind, index)
+    }
+
+    async fn survivors(
+        &self,
+        loss: &LossSpec,
+        log: &LedgerLog,
+        side: &dr_core::Side,
+    ) -> Option<dr_core::resource::Survivors> {
+        let ledger = self.resources.get(&loss.store)?.ledger()?;
+        let last = next_row(log) - 1;
+        let cx = self.cx(Duration::from_secs(10));
+        ledger.survivors(&cx, side, &book_of(&self.order.run), 1, last).await.ok()
+    }
+
+    fn cx(&self, within: Duration) -> Cx {
+        let mut cx = Cx::new(self.order.run.clone(), StepId::new("measure"), within);
+        cx.clock = self.env.clock();
+        cx
+    }
+
+    /// Waits until every prober's callers are served, or the time is up.
+    async fn tail(&mut self) {
+        let wait = async {
+            for live in &mut self.recovered {
+                // A prober that is gone says nothing more.
+                let _ = live.wait_for(|live| live.out_since.is_none()).await;
+            }
+        };
+        let _ = tokio::time::timeout(TAIL, wait).await;
+    }
+
+    /// Stops everything and awaits the thread.
+    pub(crate) async fn stop(&mut self) {
+        self.stop_ledgers.cancel();
+        self.stop_probers.cancel();
+        if let Some(thread) = self.thread.take() {
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+}
+
+fn sample_file(folder: &Path, kind: &str, index: usize) -> PathBuf {
+    match index {
+        0 => folder.join(format!("{kind}.ndjson")),
+        _ => folder.join(format!("{kind}-{}.ndjson", index + 1)),
+    }
+}
+
+#[async_trait]
+impl Finish for Seats {
+    async fn finish(&mut self, state: &RunState) -> Option<Measurement> {
+        let serving = serving_side(state);
+        if !self.recovered.is_empty() {
+            self.tail().await;
+        }
+        self.stop().await;
+        let mut outages: Vec<OutageMeasured> = Vec::new();
+        for (index, outage) in self.order.outages.iter().enumerate() {
+            let bytes = tokio::fs::read(self.file("probes", index)).await.unwrap_or_default();
+            let accept = Acceptance::new(outage).served_by(serving.clone(), self.order.binds_from);
+            outages.extend(
+                ProbeLog::parse(&bytes).ok().and_then(|log| measure_outage(&outage.probe, &log, &accept)),
+            );
+        }
+        let entries = self.order.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let cut = cut(&state.began, &entries, &outages);
+        let mut losses = Vec::new();
+        for (index, loss) in self.order.losses.iter().enumerate() {
+            let bytes = tokio::fs::read(self.file("ledger", index)).await.unwrap_or_default();
+            let Ok(log) = LedgerLog::parse(&bytes) else { continue };
+            if log.is_empty() {
+                continue;
+            }
+            let survivors = self.survivors(loss, &log, &serving).await;
+            losses.push(reconcile(&loss.store, &log, survivors.as_ref(), cut));
+        }
+        Some(measure(&state.began, &entries, Findings { outages, losses, ..Findings::default() }))
+    }
+}
+
+/// The side that serves when the run ends: the target once a promotion succeeded, else the source.
+fn serving_side(state: &RunState) -> dr_core::Side {
+    if state.is_past_no_return() {
+        state.began.roles.target.clone()
+    } else {
+        state.began.roles.source.clone()
+    }
+}
+
+struct Thread {
+    order: Order,
+    loaded: Arc<Loaded>,
+    env: Env,
+    redactor: Redactor,
+    news: mpsc::UnboundedSender<News>,
+    stop_ledgers: Cancel,
+    stop_probers: Cancel,
+}
+
+type Lives = Vec<tokio::sync::watch::Receiver<dr_core::measure::ProbeLive>>;
+
+impl Thread {
+    fn run(self, ready: tokio::sync::oneshot::Sender<Lives>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        if let Ok(runtime) = runtime {
+            runtime.block_on(self.measure(ready));
+        }
+    }
+
+    /// The seats have connections of their own, made on this thread.
+    async fn measure(self, ready: tokio::sync::oneshot::Sender<Lives>) {
+        let Ok(resources) = self.loaded.connect(&self.env, &self.redactor).await else { return };
+        let mut tasks = tokio::task::JoinSet::new();
+        let mut lives = Vec::new();
+        for (index, outage) in self.order.outages.iter().enumerate() {
+            let prober = resources.get(&outage.probe).and_then(Resource::prober);
+            let file = SampleFile::open(&sample_file(&self.order.folder, "probes", index));
+            let (Some(prober), Ok(file)) = (prober, file) else { continue };
+            let mut spec = ProbeSpec::new(outage);
+            spec.accept =
+                Acceptance::new(outage).served_by(self.order.roles.target.clone(), self.order.binds_from);
+            let (probe, mut watch) = ProbeLoop::new(spec, prober, self.env.clock(), file);
+            lives.push(watch.live.clone());
+            let (news, stop) = (self.news.clone(), self.stop_probers.clone());
+            tasks.spawn(async move {
+                let tell = async {
+                    while let Some(seen) = watch.seen.recv().await {
+                        let _ = news.send(News::Seen(Event::Outage(seen)));
+                    }
+                };
+                let (mut file, ()) = tokio::join!(probe.run(stop), tell);
+                if let Ok(mark) = file.mark() {
+                    let _ = news.send(News::Seen(samples(mark)));
+                }
+            });
+        }
+        for (index, loss) in self.order.losses.iter().enumerate() {
+            self.ledger(index, loss, &resources, &mut tasks).await;
+        }
+        let _ = ready.send(lives);
+        while tasks.join_next().await.is_some() {}
+    }
+
+    async fn ledger(
+        &self,
+        index: usize,
+        loss: &LossSpec,
+        resources: &BTreeMap<ResourceName, Resource>,
+        tasks: &mut tokio::task::JoinSet<()>,
+    ) {
+        let via = resources.get(loss.via.as_ref().unwrap_or(&loss.store)).and_then(Resource::ledger);
+        let path = sample_file(&self.order.folder, "ledger", index);
+        let known = std::fs::read(&path).ok().and_then(|bytes| LedgerLog::parse(&bytes).ok());
+        let (Some(via), Ok(file)) = (via, SampleFile::open(&path)) else { return };
+        let mut spec = LedgerSpec::new(loss, &self.order.run);
+        spec.first = known.as_ref().map_or(1, next_row);
+        if let Some(store) = resources.get(&loss.store).and_then(Resource::ledger) {
+            let mut cx = Cx::new(self.order.run.clone(), StepId::new("measure"), Duration::from_secs(1));
+            cx.clock = self.env.clock();
+            // Without a writer the book cannot be opened; the rows then say so, one by one.
+            let _ = store.open(&cx, &spec.book).await;
+        }
+        let (keeper, _live) = Bookkeeper::new(spec, via, self.env.clock(), file);
+        let (news, stop) = (self.news.clone(), self.stop_ledgers.clone());
+        tasks.spawn(async move {
+            if let Ok(mut file) = keeper.run(stop).await
+                && let Ok(mark) = file.mark()
+            {
+                let _ = news.send(News::Seen(samples(mark)));
+            }
+        });
+    }
+}
+
+fn samples(mark: dr_core::measure::SampleMark) -> Event {
+    Event::Samples { file: mark.file, sha256: mark.sha256, bytes: mark.bytes }
+}

@@ -1,0 +1,61 @@
+//! Findings as a person reads them: the line, a mark under it, and the way out.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use dr_core::plan::{Finding, Severity};
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const NOTE: Style = AnsiColor::Cyan.on_default().bold();
+const EDGE: Style = AnsiColor::Blue.on_default().bold();
+const BOLD: Style = Style::new().bold();
+
+/// One finding with the piece of the document that it is about.
+pub(crate) fn render(finding: &Finding, path: &str, text: &str) -> String {
+    let (style, word) = match finding.severity {
+        Severity::Error => (ERROR, "error"),
+        Severity::Warning => (WARNING, "warning"),
+        Severity::Note => (NOTE, "note"),
+    };
+    let mut out = String::new();
+    let _ = writeln!(out, "{style}{word}[{}]{style:#}{BOLD}: {}{BOLD:#}", finding.code, finding.message);
+    let line = usize::try_from(finding.place.line).unwrap_or(0);
+    let width = line.to_string().len();
+    if let Some(source) = line.checked_sub(1).and_then(|index| text.lines().nth(index)) {
+        let column = usize::try_from(finding.place.column).unwrap_or(1).max(1);
+        let shown: String = source.chars().take(140).collect();
+        let mark =
+            shown.chars().skip(column - 1).take_while(|c| !matches!(c, ',' | ':' | '}' | ' ')).count().max(1);
+        let _ = writeln!(out, "{:width$}{EDGE}-->{EDGE:#} {path}:{}", "", finding.place);
+        let _ = writeln!(out, "{:width$} {EDGE}|{EDGE:#}", "");
+        let _ = writeln!(out, "{EDGE}{line} |{EDGE:#} {shown}");
+        let _ = writeln!(
+            out,
+            "{:width$} {EDGE}|{EDGE:#} {:>pad$}{style}{}{style:#}",
+            "",
+            "",
+            "^".repeat(mark),
+            pad = column - 1
+        );
+    } else {
+        let _ = writeln!(out, "{:width$}{EDGE}-->{EDGE:#} {path}", "");
+    }
+    if let Some(reason) = &finding.acknowledged {
+        let _ = writeln!(out, "{:width$} {EDGE}={EDGE:#} acknowledged: {reason}", "");
+    }
+    if !finding.help.is_empty() {
+        let _ = writeln!(out, "{:width$} {EDGE}={EDGE:#} help: {}", "", finding.help);
+    }
+    out
+}
+
+/// All of them, worst first, on standard error; returns how many block.
+pub(crate) fn show(findings: &[Finding], path: &str, text: &str) -> usize {
+    let mut sorted: Vec<&Finding> = findings.iter().collect();
+    sorted.sort_by_key(|finding| (finding.severity, finding.place));
+    for finding in sorted {
+        anstream::eprintln!("{}", render(finding, path, text));
+    }
+    findings.iter().filter(|finding| finding.blocks()).count()
+}
