@@ -1,5 +1,7 @@
 //! The plan language: what it reads, and what it says about what it cannot read.
 
+#![expect(clippy::panic, clippy::expect_used, reason = "a test says what is wrong by failing")]
+
 use std::fmt::Write as _;
 use std::time::Duration;
 

@@ -11,10 +11,12 @@ use crate::time::show_duration;
 pub(super) fn check(view: &View<'_>, out: &mut Vec<Finding>) {
     let routes = view.calls::<Route>();
     let probes = view.calls::<Probe>();
+    let promotions = view.promotions();
+    let sights = Sights { probes: &probes, looks: view.calls(), scales: view.calls() };
     for (route, call) in &routes {
         let Ok(to) = call.to.side() else { continue };
-        before_promotion(view, route, to, out);
-        unseen(view, route, to, &probes, out);
+        before_promotion(view, route, to, &promotions, out);
+        unseen(view, route, to, &sights, out);
         unverified(view, route, to, &probes, out);
     }
     let away: Vec<Taken<'_>> = routes
@@ -22,22 +24,34 @@ pub(super) fn check(view: &View<'_>, out: &mut Vec<Finding>) {
         .filter(|(_, call)| call.to.side().is_ok_and(|to| *to != view.subject.roles.source))
         .map(|(route, _)| *route)
         .collect();
-    for (scale, call) in view.calls::<Scale>() {
+    for (scale, call) in &sights.scales {
         if is(&call.side, &view.subject.roles.source) {
-            unverified_capacity(view, &scale, &away, &probes, out);
+            unverified_capacity(view, scale, &away, &probes, out);
         }
     }
     window(view, &away, out);
+}
+
+/// The steps by which a run sees whether a side is ready.
+struct Sights<'a> {
+    probes: &'a [(Taken<'a>, Probe)],
+    looks: Vec<(Taken<'a>, Look)>,
+    scales: Vec<(Taken<'a>, Scale)>,
 }
 
 fn is(at: &At, side: &Side) -> bool {
     at.side().is_ok_and(|at| at == side)
 }
 
-fn before_promotion(view: &View<'_>, route: &Taken<'_>, to: &Side, out: &mut Vec<Finding>) {
-    let late = view
-        .promotions()
-        .into_iter()
+fn before_promotion(
+    view: &View<'_>,
+    route: &Taken<'_>,
+    to: &Side,
+    promotions: &[Taken<'_>],
+    out: &mut Vec<Finding>,
+) {
+    let late = promotions
+        .iter()
         .find(|promotion| promotion.side().as_ref() == Some(to) && !view.before(promotion, route));
     if let Some(late) = late {
         out.push(Finding::error(
@@ -51,23 +65,17 @@ fn before_promotion(view: &View<'_>, route: &Taken<'_>, to: &Side, out: &mut Vec
 
 /// The side was seen ready: by a probe that it answered, by expecting its workloads ready, or by scaling them, which
 /// awaits it.
-fn unseen(
-    view: &View<'_>,
-    route: &Taken<'_>,
-    to: &Side,
-    probes: &[(Taken<'_>, Probe)],
-    out: &mut Vec<Finding>,
-) {
+fn unseen(view: &View<'_>, route: &Taken<'_>, to: &Side, sights: &Sights<'_>, out: &mut Vec<Finding>) {
     let counts = |seen: &Taken<'_>| !seen.step.optional && view.before(seen, route);
-    let probed = probes.iter().any(|(probe, call)| {
+    let probed = sights.probes.iter().any(|(probe, call)| {
         let only = view.configured(probe).is_some_and(|it| it.sides().keys().eq([to]));
         counts(probe) && (only || call.served_by.as_ref().is_some_and(|by| is(by, to)))
     });
-    let observed = view.calls::<Look>().iter().any(|(look, call)| {
+    let observed = sights.looks.iter().any(|(look, call)| {
         let whole = call.side.is_none() && call.expect.contains_key("ready");
         counts(look) && (whole || call.side.as_ref().is_some_and(|side| is(side, to)))
     });
-    let scaled = view.calls::<Scale>().iter().any(|(scale, call)| counts(scale) && is(&call.side, to));
+    let scaled = sights.scales.iter().any(|(scale, call)| counts(scale) && is(&call.side, to));
     if !(probed || observed || scaled) {
         out.push(Finding::warning(
             codes::TARGET_NOT_SEEN_READY,

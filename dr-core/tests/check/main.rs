@@ -1,5 +1,7 @@
 //! Each check finds what it looks for, and only that.
 
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+
 mod fake;
 
 use std::collections::BTreeSet;
@@ -593,4 +595,29 @@ fn every_code_has_a_test() {
             "no test of {code}"
         );
     }
+}
+
+#[test]
+fn ten_thousand_steps_are_checked_in_seconds() {
+    let mut text = format!("{HEAD}{RESOURCES}{MEASURE}phases:\n");
+    for phase in 0..100 {
+        let _ = writeln!(text, "  - name: p{phase}\n    steps:");
+        for step in 0..100 {
+            let _ = writeln!(text, "      - {{ route: entry, id: s{step} }}");
+        }
+    }
+    let plan = Plan::parse(&text, Format::Yaml).unwrap();
+    let configured = configure(&plan, &fake::backends()).unwrap();
+    let roles = Roles { source: Side::new("us"), target: Side::new("eu") };
+    let script = compile(&plan, &configured, &roles).unwrap();
+    let subject = Subject {
+        plan: &plan,
+        script: &script,
+        configured: &configured,
+        roles: &roles,
+        urgency: Urgency::Planned,
+    };
+    let began = std::time::Instant::now();
+    assert!(check(&subject).len() > 10_000);
+    assert!(began.elapsed() < std::time::Duration::from_secs(60), "{:?}", began.elapsed());
 }
