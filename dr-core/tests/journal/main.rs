@@ -1,5 +1,7 @@
 //! The journal and the state store, on real files and with real processes.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 mod chain;
 mod local;
 mod memory;

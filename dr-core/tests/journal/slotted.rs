@@ -148,7 +148,7 @@ struct LostReply {
 
 impl LostReply {
     fn answer<T>(&self, result: Result<T>) -> Result<T> {
-        if self.writes.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+        if self.writes.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
             Err(Error::new(ErrorKind::Timeout, "the answer was lost"))
         } else {
             result
