@@ -10,8 +10,9 @@ use super::retry::pause_after;
 use super::schedule::Index;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::event::Found;
 use crate::ids::ResourceName;
-use crate::resource::{Action, Applied, Before, Cx, Prepared, Resource, Seen};
+use crate::resource::{Action, Applied, Before, Cx, Prepared, Resource, Seen, Standing};
 
 /// Something in flight came to rest.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub(super) enum Rested {
     /// An attempt came to its end.
     Applied { at: Index, attempt: u32, result: Result<Applied> },
     /// A step in doubt was looked at again.
-    Settled { at: Index, result: Result<Prepared> },
+    Settled { at: Index, found: Found },
     /// An undo came to its end.
     Undone { at: Index, result: Result<()> },
     /// A resource was observed for the evidence.
@@ -46,21 +47,45 @@ pub(super) fn apply(at: Index, attempt: u32, action: Arc<dyn Action>, cx: Cx, wa
     .boxed()
 }
 
-/// Looks at a step in doubt until it can be read or the time is up.
-pub(super) fn settle(at: Index, action: Arc<dyn Action>, cx: Cx, env: Env) -> Flight {
+/// Looks at a step in doubt until it can be read or the time is up. A point of no return that did not happen is
+/// cancelled, where `cancel` says what was before it: only then it is sure that it never will.
+pub(super) fn settle(at: Index, action: Arc<dyn Action>, cx: Cx, cancel: Option<Before>, env: Env) -> Flight {
     async move {
-        let mut attempt = 1;
-        loop {
-            let result = cx.bound("look again", action.prepare(&cx)).await;
-            let Err(error) = &result else { return Rested::Settled { at, result } };
-            match pause_after(error, attempt, &env) {
-                Some(pause) if pause < cx.left() => tokio::time::sleep(pause).await,
-                Some(_) | None => return Rested::Settled { at, result },
+        let found = look_again(&action, &cx, &env).await;
+        let found = match (found, cancel) {
+            (Found::NotDone | Found::Unknown, Some(was)) => {
+                match cx.bound("cancel", action.undo(&cx, &was)).await {
+                    Ok(()) => Found::Cancelled,
+                    // What could not be cancelled may have happened meanwhile.
+                    Err(_) => look_again(&action, &cx, &env).await,
+                }
             }
-            attempt += 1;
-        }
+            (found, _) => found,
+        };
+        Rested::Settled { at, found }
     }
     .boxed()
+}
+
+async fn look_again(action: &Arc<dyn Action>, cx: &Cx, env: &Env) -> Found {
+    let mut attempt = 1;
+    loop {
+        let error = match cx.bound("look again", action.prepare(cx)).await {
+            Ok(prepared) => {
+                return match prepared.standing {
+                    Standing::Already => Found::Done,
+                    Standing::Would { .. } => Found::NotDone,
+                    Standing::Unknown { .. } => Found::Unknown,
+                };
+            }
+            Err(error) => error,
+        };
+        match pause_after(&error, attempt, env) {
+            Some(pause) if pause < cx.left() => tokio::time::sleep(pause).await,
+            Some(_) | None => return Found::Unknown,
+        }
+        attempt += 1;
+    }
 }
 
 pub(super) fn undo(at: Index, action: Arc<dyn Action>, cx: Cx, was: Before, env: Env) -> Flight {

@@ -23,7 +23,7 @@ use crate::ids::{ResourceName, StepId};
 use crate::journal::{Durability, Journal, JournalError};
 use crate::plan::OnFailure;
 use crate::resource::{
-    Applied, Cancel, Canceller, Class, Cx, Earlier, Prepared, Progress, Redactor, Seen, Standing,
+    Applied, Before, Cancel, Canceller, Class, Cx, Earlier, Prepared, Progress, Redactor, Seen, Standing,
 };
 use crate::runbook::{RolesFound, Runbook, ScriptStep};
 
@@ -68,11 +68,11 @@ pub struct Drive {
     crossed: bool,
     broken: Option<String>,
     fence_broken: bool,
-    must_be_so: BTreeSet<StepId>,
     already_done: BTreeSet<StepId>,
     behind_effect: BTreeMap<Index, String>,
     dry_failures: Vec<String>,
     seen_after: BTreeMap<ResourceName, Vec<Seen>>,
+    unwritten: Vec<Event>,
     earlier: Earlier,
     cancel: (Canceller, Cancel),
     progress: Said,
@@ -126,9 +126,13 @@ impl Drive {
         let Means { journal, env, redactor, hooks } = means;
         let schedule = Schedule::new(runbook.script(), &state);
         let earlier = Earlier::default();
+        let mut already_done = BTreeSet::new();
         for (step, state) in &state.steps {
             if let Some(applied) = &state.applied {
                 earlier.leave(step.clone(), applied.data.clone());
+                if says_already_done(applied) {
+                    already_done.insert(step.clone());
+                }
             }
         }
         for (step, by) in &state.approvals {
@@ -156,11 +160,11 @@ impl Drive {
             crossed,
             broken: None,
             fence_broken: false,
-            must_be_so: BTreeSet::new(),
-            already_done: BTreeSet::new(),
+            already_done,
             behind_effect: BTreeMap::new(),
             dry_failures: Vec::new(),
             seen_after: BTreeMap::new(),
+            unwritten: Vec::new(),
             earlier,
             cancel: Cancel::pair(),
             progress: mpsc::unbounded_channel(),
@@ -377,7 +381,7 @@ impl Drive {
                 Rested::Applied { at, attempt, result: Err(error) } => {
                     self.failed(at, attempt, &error, &mut events, &mut follow);
                 }
-                Rested::Settled { at, result } => self.settled(at, result, &mut events),
+                Rested::Settled { at, found } => self.settled(at, found, &mut events),
                 Rested::Undone { at, result } => self.undone(at, result, &mut events),
                 Rested::Observed { when, resource, seen, why } => {
                     if when == "after" {
@@ -403,6 +407,12 @@ impl Drive {
     ) {
         let id = self.schedule.id(at).clone();
         let class = self.class(&id);
+        if !self.may_start() {
+            // While it was looked at the run was told to stop, or broke: nothing of it is begun.
+            self.busy.remove(&at);
+            self.schedule.put_back(at);
+            return;
+        }
         let prepared = match result.and_then(|prepared| self.acceptable(&id, class, prepared)) {
             Ok(prepared) => prepared,
             Err(error) => return self.failed(at, attempt, &error, events, follow),
@@ -423,7 +433,7 @@ impl Drive {
 
     /// What could not be read cannot be put back, and a step that a person called done has to be.
     fn acceptable(&self, id: &StepId, class: Class, prepared: Prepared) -> crate::Result<Prepared> {
-        if self.must_be_so.contains(id) && !prepared.is_already() {
+        if self.state.said_done.contains(id) && !prepared.is_already() {
             return Err(Error::refused("it was said to be done, and the world says otherwise"));
         }
         match (&prepared.standing, class) {
@@ -438,7 +448,7 @@ impl Drive {
     fn applied(&mut self, at: Index, attempt: u32, applied: Applied, events: &mut Vec<Event>) {
         self.busy.remove(&at);
         let id = self.schedule.id(at).clone();
-        if let Ok(RolesFound::AlreadyDone) = serde_json::from_value(applied.data.clone()) {
+        if says_already_done(&applied) {
             self.already_done.insert(id.clone());
         }
         events.push(Event::Succeeded { step: id, attempt, applied });
@@ -475,19 +485,25 @@ impl Drive {
         let Some(action) = self.runbook.action(&id).map(Arc::clone) else { return };
         self.first_tried.remove(&at);
         let cx = self.cx(at, &id, attempt);
-        follow.push(attempt::settle(at, action, cx, self.env.clone()));
+        let cancel = self.may_cancel(&id).then(|| self.before_of(&id)).flatten();
+        follow.push(attempt::settle(at, action, cx, cancel, self.env.clone()));
     }
 
-    fn settled(&mut self, at: Index, result: crate::Result<Prepared>, events: &mut Vec<Event>) {
+    /// Whether a point of no return that failed is to be cancelled: in a run that goes back where it can, as long as
+    /// nothing else has crossed one.
+    fn may_cancel(&self, id: &StepId) -> bool {
+        self.class(id) == Class::PointOfNoReturn
+            && self.state.began.on_failure == OnFailure::Undo
+            && self.state.crossed().all(|crossed| crossed == id)
+    }
+
+    /// What was there before a step's first attempt.
+    fn before_of(&self, id: &StepId) -> Option<Before> {
+        self.state.steps.get(id)?.was.as_ref().map(|was| was.before.clone())
+    }
+
+    fn settled(&mut self, at: Index, found: Found, events: &mut Vec<Event>) {
         let id = self.schedule.id(at).clone();
-        let found = match &result {
-            Ok(prepared) => match prepared.standing {
-                Standing::Already => Found::Done,
-                Standing::Would { .. } => Found::NotDone,
-                Standing::Unknown { .. } => Found::Unknown,
-            },
-            Err(_) => Found::Unknown,
-        };
         events.push(Event::Settled { step: id.clone(), found });
         if found == Found::Done {
             // Tried once more, which changes nothing and says what it left.
@@ -694,11 +710,8 @@ impl Drive {
         match &request {
             Request::Approve { plan_hash, .. } if *plan_hash != self.state.began.plan_hash => return Ok(()),
             Request::Approve { step, .. } => self.runbook.approvals().give(step.clone(), actor.clone()),
-            Request::Done { step } => {
-                self.must_be_so.insert(step.clone());
-            }
             Request::Skip { step } => events.extend(self.left_out(step, &actor, &reason)),
-            Request::Abort | Request::GoUnplanned => {}
+            Request::Done { .. } | Request::Abort | Request::GoUnplanned => {}
         }
         events.insert(0, Event::Requested { request, actor, reason });
         self.record(events, Durability::Barrier).await
@@ -749,7 +762,10 @@ impl Drive {
             self.state.fold(&entry).map_err(illegal)?;
             entries.push(entry);
         }
-        self.journal.append(&entries, how).await?;
+        if let Err(error) = self.journal.append(&entries, how).await {
+            self.unwritten.extend(entries.into_iter().map(|entry| entry.event).filter(has_happened));
+            return Err(error);
+        }
         for entry in &entries {
             self.took_note(&entry.event);
             (self.hooks.listener)(entry);
@@ -771,7 +787,10 @@ impl Drive {
                 step
             }
             Event::NotExercised { step, .. } | Event::Skipped { step, .. } => step,
-            Event::Started { step, .. } | Event::Failed { step, .. } | Event::Undone { step } => {
+            Event::Started { step, .. }
+            | Event::Failed { step, .. }
+            | Event::Settled { step, .. }
+            | Event::Undone { step } => {
                 if self.class(step) == Class::PointOfNoReturn {
                     self.crossed = self.state.is_past_no_return();
                 }
@@ -803,7 +822,7 @@ impl Drive {
     /// The journal cannot be written any more: nothing new begins, what is in flight is awaited, and its outcomes are
     /// handed to whoever called.
     async fn outlive_the_journal(&mut self) -> Vec<Event> {
-        let mut unrecorded = Vec::new();
+        let mut unrecorded = std::mem::take(&mut self.unwritten);
         while let Some(rested) = self.flights.next().await {
             match rested {
                 Rested::Applied { at, attempt, result } => {
@@ -829,11 +848,27 @@ impl Drive {
     }
 }
 
+fn says_already_done(applied: &Applied) -> bool {
+    matches!(serde_json::from_value(applied.data.clone()), Ok(RolesFound::AlreadyDone))
+}
+
 fn urgency_word(step: &ScriptStep) -> &'static str {
     match step.when {
         Some(crate::resource::Urgency::Planned) => "planned",
         Some(crate::resource::Urgency::Unplanned) | None => "unplanned",
     }
+}
+
+/// Whether an event tells of something outside the journal. An intent that could not be written is not acted on.
+fn has_happened(event: &Event) -> bool {
+    !matches!(
+        event,
+        Event::Started { .. }
+            | Event::UndoStarted { .. }
+            | Event::TurnedBack { .. }
+            | Event::Suspended { .. }
+            | Event::Ended { .. }
+    )
 }
 
 fn illegal(error: crate::event::Illegal) -> JournalError {

@@ -66,18 +66,26 @@ impl Schedule {
         }
     }
 
-    /// A step is over: those that waited for it alone become ready.
+    /// A step is over: those that waited for it alone become ready. One that was left out before its turn lets nobody
+    /// past those that it waited for itself.
     pub(super) fn is_over(&mut self, at: Index) {
         if std::mem::replace(&mut self.over[at], true) {
             return;
         }
         self.open -= 1;
         self.ready.remove(&at);
-        for index in 0..self.dependents[at].len() {
-            let dependent = self.dependents[at][index];
-            self.unmet[dependent] -= 1;
-            if self.unmet[dependent] == 0 && !self.over[dependent] {
-                self.ready.insert(dependent);
+        let mut passed: Vec<Index> = if self.unmet[at] == 0 { vec![at] } else { Vec::new() };
+        while let Some(at) = passed.pop() {
+            for index in 0..self.dependents[at].len() {
+                let dependent = self.dependents[at][index];
+                self.unmet[dependent] -= 1;
+                match (self.unmet[dependent], self.over[dependent]) {
+                    (0, true) => passed.push(dependent),
+                    (0, false) => {
+                        self.ready.insert(dependent);
+                    }
+                    (_, _) => {}
+                }
             }
         }
     }

@@ -186,6 +186,8 @@ pub enum Found {
     Done,
     /// It did not happen. Whether it still can is another question: only undo proves that.
     NotDone,
+    /// It did not happen and cannot happen any more: a point of no return that was cancelled with proof.
+    Cancelled,
     /// It could not be learnt.
     Unknown,
 }

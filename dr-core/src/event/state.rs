@@ -2,7 +2,7 @@
 //!
 //! One function decides the next state of a step from its state and what happened; everything else is derived.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
@@ -117,14 +117,18 @@ fn next(status: Status, edge: Edge) -> Option<Status> {
         (Edge::Fail { again: false, happened: Happened::Maybe }, Pending | Started | Retrying) => {
             Some(InDoubt)
         }
+        // It could not even be looked at again: what was in doubt stays so.
+        (Edge::Fail { again: false, .. }, InDoubt) => Some(InDoubt),
         (Edge::Settle(Found::Done), Started | Retrying | InDoubt) => Some(Retrying),
-        (Edge::Settle(Found::NotDone), Started | Retrying | InDoubt) => Some(Failed),
+        (Edge::Settle(Found::NotDone | Found::Cancelled), Started | Retrying | InDoubt) => Some(Failed),
         (Edge::Settle(Found::Unknown), Started | Retrying | InDoubt) => Some(InDoubt),
-        (Edge::Skip, Pending | Retrying | Failed | InDoubt) => Some(Skipped),
+        (Edge::Skip, Pending | Started | Retrying | Failed | InDoubt) => Some(Skipped),
         (Edge::Preview, Pending) => Some(Previewed),
-        (Edge::StartUndo, Started | Retrying | InDoubt | Succeeded | Failed | Undoing | UndoFailed) => {
-            Some(Undoing)
-        }
+        // An optional step that failed is skipped, and may have acted all the same.
+        (
+            Edge::StartUndo,
+            Started | Retrying | InDoubt | Succeeded | Failed | Skipped | Undoing | UndoFailed,
+        ) => Some(Undoing),
         (Edge::Undo, Undoing) => Some(Undone),
         (Edge::FailUndo, Undoing) => Some(UndoFailed),
         (
@@ -191,17 +195,21 @@ impl StepState {
     }
 
     fn take(&mut self, edge: Edge) -> Result<(), Status> {
-        self.status = next(self.status, edge).ok_or(self.status)?;
+        let was = self.status;
+        self.status = next(was, edge).ok_or(was)?;
         match edge {
             Edge::Start => {
                 self.doubt_before = self.may_have_acted;
                 self.may_have_acted = true;
             }
-            Edge::Fail { happened: Happened::No, .. } => self.may_have_acted = self.doubt_before,
-            Edge::Undo => self.may_have_acted = false,
-            Edge::Fail { happened: Happened::Maybe, .. }
+            // The proof is about this attempt. A failure before its intent proves nothing of an earlier one.
+            Edge::Fail { happened: Happened::No, .. } if was == Status::Started => {
+                self.may_have_acted = self.doubt_before;
+            }
+            Edge::Undo | Edge::Settle(Found::Cancelled) => self.may_have_acted = false,
+            Edge::Fail { .. }
             | Edge::Succeed
-            | Edge::Settle(_)
+            | Edge::Settle(Found::Done | Found::NotDone | Found::Unknown)
             | Edge::Skip
             | Edge::Preview
             | Edge::StartUndo
@@ -246,6 +254,8 @@ pub struct RunState {
     pub abort: Option<(Actor, String)>,
     /// Which approvals were given, by whom.
     pub approvals: BTreeMap<StepId, Actor>,
+    /// Which steps somebody said to be done: they are looked at, and never carried out.
+    pub said_done: BTreeSet<StepId>,
     /// What is owed.
     pub debts: Vec<Debt>,
     /// What was measured.
@@ -289,6 +299,7 @@ impl RunState {
             turned_back: None,
             abort: None,
             approvals: BTreeMap::new(),
+            said_done: BTreeSet::new(),
             debts: Vec::new(),
             measurement: None,
             outages: Vec::new(),
@@ -338,7 +349,13 @@ impl RunState {
         self.last_at = entry.at;
         match &entry.event {
             Event::Began(_) => return Err(illegal("a run begins once".to_owned())),
-            Event::Driven { .. } => self.suspended = None,
+            Event::Driven { .. } => {
+                self.suspended = None;
+                // What an earlier drive left in flight may have acted, whatever is proved of an attempt from now on.
+                for state in self.steps.values_mut() {
+                    state.doubt_before = state.may_have_acted;
+                }
+            }
             Event::Started { step, attempt, was } => {
                 let state = self.take(entry, step, Edge::Start)?;
                 state.attempts = *attempt;
@@ -354,9 +371,10 @@ impl RunState {
                 state.over = Some(entry.at);
                 state.progress = None;
             }
-            Event::Failed { step, failure, retry_in, .. } => {
+            Event::Failed { step, attempt, failure, retry_in } => {
                 let edge = Edge::Fail { again: retry_in.is_some(), happened: failure.happened };
                 let state = self.take(entry, step, edge)?;
+                state.attempts = *attempt;
                 state.failure = Some(failure.clone());
                 if retry_in.is_none() {
                     state.over = Some(entry.at);
@@ -427,8 +445,11 @@ impl RunState {
                 self.abort.get_or_insert_with(|| (actor.clone(), reason.to_owned()));
             }
             Request::GoUnplanned => self.urgency = Urgency::Unplanned,
-            // These two become events of their own when the engine has looked at the world.
-            Request::Done { .. } | Request::Skip { .. } => {}
+            Request::Done { step } => {
+                self.said_done.insert(step.clone());
+            }
+            // It becomes an event of its own when the engine has looked at the step.
+            Request::Skip { .. } => {}
         }
     }
 
@@ -534,6 +555,15 @@ mod tests {
         step.take(Edge::Start).unwrap();
         step.take(Edge::Fail { again: true, happened: Happened::Maybe }).unwrap();
         step.take(Edge::Start).unwrap();
+        step.take(Edge::Fail { again: false, happened: Happened::No }).unwrap();
+        assert!(step.may_have_acted, "the first attempt may still have acted");
+    }
+
+    #[test]
+    fn a_failed_look_proves_nothing_of_the_attempt_before_it() {
+        let mut step = StepState::new();
+        step.take(Edge::Start).unwrap();
+        step.take(Edge::Fail { again: true, happened: Happened::Maybe }).unwrap();
         step.take(Edge::Fail { again: false, happened: Happened::No }).unwrap();
         assert!(step.may_have_acted, "the first attempt may still have acted");
     }

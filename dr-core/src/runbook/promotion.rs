@@ -178,6 +178,13 @@ impl Effect<Promote> for Promoter {
     async fn apply(&self, cx: &Cx, call: &Promote, was: &Prepared) -> Result<Promotion> {
         let side = call.side.side()?.clone();
         let ground = self.ground(cx).await?;
+        if was.is_already() && cx.urgency == Urgency::Unplanned {
+            // An earlier attempt promoted it and its reply was lost. What it would have found before is gone.
+            let why = "it was promoted before its outcome could be recorded".to_owned();
+            let loss = LossBound::Unknown { why };
+            let basis = Basis::Forced { fences: ground.proofs, risk: ground.risk, loss };
+            return self.inner.apply(cx, &Promote { basis: Some(basis), ..call.clone() }, was).await;
+        }
         if ground.risk.is_none() {
             // Every writer is fenced: the run may insist on losing nothing, and an unplanned one tries to.
             let tried = match cx.urgency {
