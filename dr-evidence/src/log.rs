@@ -47,7 +47,6 @@ fn say(event: &Event) -> String {
                 Found::Done => "it happened",
                 Found::NotDone => "it did not happen",
                 Found::Cancelled => "it did not happen and can no longer happen",
-                Found::Cancelled => "it did not happen, and cannot happen any more",
                 Found::Unknown => "it could not be learnt",
             };
             format!("{step}: looked again: {found}")
