@@ -1,0 +1,184 @@
+//! What people say to a running run.
+
+use std::time::Duration;
+
+use dr_core::engine::DriveEnd;
+use dr_core::event::{Ending, Event, Request, Status, Suspension};
+use dr_testkit::{Controls, Rig, Run, settled};
+
+use super::support::{MOVE, SCALES, ended, shop, suspended};
+
+async fn with(rig: &Rig, say: impl AsyncFnOnce(&Controls)) -> Run {
+    let (drive, controls) = rig.begin().await;
+    let (run, ()) = tokio::join!(rig.rest(drive), say(&controls));
+    run
+}
+
+const ASKS: &str = "
+phases:
+  - { name: one, within: 60s, steps: [ { approve: 'go on?', id: first } ] }
+  - { name: two, within: 60s, after: [], steps: [ { approve: 'and this?', id: second } ] }
+";
+
+fn approve(rig: &Rig, step: &str) -> Request {
+    Request::Approve { step: step.into(), plan_hash: rig.plan_hash().to_owned() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_lets_its_own_step_pass_and_no_other() {
+    let shop = shop();
+    let rig = Rig::new(&shop.world, ASKS);
+    let run = with(&rig, async |controls| {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        controls.ask(approve(&rig, "two/second"));
+    })
+    .await;
+    ended(&run, Ending::Refused);
+    assert_eq!(run.step("two/second").status, Status::Succeeded);
+    assert_eq!(run.step("one/first").status, Status::Failed);
+    let by = run.driven.state.approvals.get("two/second").map(|actor| actor.name.clone());
+    assert_eq!(by.as_deref(), Some("tester"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_of_another_plan_is_ignored() {
+    let shop = shop();
+    let rig = Rig::new(&shop.world, ASKS);
+    let run = with(&rig, async |controls| {
+        for step in ["one/first", "two/second"] {
+            controls.ask(Request::Approve { step: step.into(), plan_hash: "another".to_owned() });
+        }
+    })
+    .await;
+    ended(&run, Ending::Refused);
+    assert_eq!(run.step("one/first").status, Status::Failed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_interrupt_finishes_what_is_in_flight_and_begins_nothing() {
+    for after in (0..2_000).step_by(25) {
+        let shop = shop();
+        let rig = Rig::new(&shop.world, SCALES);
+        let run = with(&rig, async |controls| {
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            controls.interrupt();
+        })
+        .await;
+        if let DriveEnd::Ended(ending) = run.driven.end {
+            assert_eq!(ending, Ending::Succeeded);
+            continue;
+        }
+        suspended(&run, Suspension::Interrupted);
+        let open = run.driven.state.steps.values().filter(|step| step.status == Status::Started).count();
+        assert_eq!(open, 0, "{}", run.story());
+        ended(&rig.resume().await, Ending::Succeeded);
+        assert_eq!(shop.entry.side(), Some("west".into()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_begun_after_an_interrupt() {
+    for after in 0..30 {
+        let shop = shop();
+        let rig = Rig::new(&shop.world, SCALES);
+        let began = tokio::time::Instant::now();
+        let mut interrupted = Duration::ZERO;
+        let run = with(&rig, async |controls| {
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            interrupted = began.elapsed();
+            controls.interrupt();
+        })
+        .await;
+        suspended(&run, Suspension::Interrupted);
+        for entry in &run.entries {
+            let begun = matches!(entry.event, Event::Started { .. });
+            let before = u128::from(entry.elapsed_ms) <= interrupted.as_millis();
+            assert!(!begun || before, "after {interrupted:?}: {}", run.story());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_second_interrupt_stops_at_once_and_can_be_resumed() {
+    let shop = shop();
+    let rig = Rig::new(&shop.world, MOVE);
+    let run = with(&rig, async |controls| {
+        tokio::time::sleep(Duration::from_millis(560)).await;
+        controls.interrupt();
+        controls.interrupt();
+    })
+    .await;
+    suspended(&run, Suspension::Interrupted);
+    assert!(run.driven.state.steps.values().any(|step| step.status == Status::Started), "{}", run.story());
+    ended(&rig.resume().await, Ending::Succeeded);
+    assert_eq!(shop.world.violations(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_abort_before_the_point_of_no_return_puts_everything_back() {
+    for after in (0..1_000).step_by(50) {
+        let shop = shop();
+        let before = shop.world.snapshot();
+        let rig = Rig::new(&shop.world, SCALES);
+        let run = with(&rig, async |controls| {
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            controls.ask(Request::Abort);
+        })
+        .await;
+        ended(&run, Ending::Aborted);
+        assert_eq!(settled(&shop.world).await, before, "after {after} ms: {}", run.story());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_abort_after_the_point_of_no_return_stops_and_undoes_nothing() {
+    let shop = shop();
+    let rig = Rig::new(&shop.world, MOVE);
+    let run = with(&rig, async |controls| {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        controls.ask(Request::Abort);
+    })
+    .await;
+    ended(&run, Ending::Aborted);
+    assert_eq!(run.count(|event| matches!(event, Event::UndoStarted { .. })), 0);
+    assert_eq!(shop.orders.writable(), ["west".into()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_is_left_out_by_a_persons_word_but_never_a_fence() {
+    let shop = shop();
+    let rig = Rig::new(&shop.world, MOVE);
+    let run = with(&rig, async |controls| {
+        controls.ask(Request::Skip { step: "promote/fence:orders".into() });
+        controls.ask(Request::Skip { step: "dns/route:entry".into() });
+        controls.ask(Request::Skip { step: "verify/probe:shop".into() });
+    })
+    .await;
+    ended(&run, Ending::Succeeded);
+    assert_eq!(run.step("promote/fence:orders").status, Status::Succeeded);
+    assert_eq!(run.step("dns/route:entry").status, Status::Skipped);
+    assert_eq!(shop.entry.side(), Some("east".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_goes_on_as_unplanned_leaves_planned_gates_out_also_after_a_crash() {
+    let shop = shop();
+    let plan = "
+phases:
+  - { name: gate, within: 60s, steps: [ { wait: 30s, when: planned } ] }
+  - { name: move, within: 60s, steps: [ { route: entry } ] }
+";
+    let rig = Rig::new(&shop.world, plan);
+    let run = with(&rig, async |controls| {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        controls.ask(Request::GoUnplanned);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        controls.interrupt();
+        controls.interrupt();
+    })
+    .await;
+    suspended(&run, Suspension::Interrupted);
+    let run = rig.resume().await;
+    ended(&run, Ending::Succeeded);
+    assert_eq!(run.step("gate/wait").status, Status::Skipped);
+}

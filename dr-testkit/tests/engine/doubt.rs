@@ -1,0 +1,163 @@
+//! Outcomes that are not known, and the point of no return.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dr_core::ErrorKind;
+use dr_core::engine::DriveEnd;
+use dr_core::event::{Ending, Event, Found, Suspension};
+use dr_testkit::Rig;
+use dr_testkit::decorate::{FailBefore, LostReply, TimeoutAfter, Times};
+
+use super::support::{MOVE, PROMOTE, SCALES, ended, shop, suspended};
+
+#[tokio::test(start_paused = true)]
+async fn every_lost_reply_is_read_again_and_ends_in_success() {
+    let shop = shop();
+    let run = Rig::new(&shop.world, MOVE)
+        .wrapped(|_, action| Arc::new(LostReply::new(action, Times::first(1))))
+        .run()
+        .await;
+    ended(&run, Ending::Succeeded);
+    assert_eq!(shop.world.violations(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_acts_and_never_returns_is_settled_as_done() {
+    let shop = shop();
+    let run = Rig::new(&shop.world, SCALES)
+        .wrapped(|step, action| match step.as_str() {
+            "move/route:entry" => {
+                Arc::new(TimeoutAfter::new(action, Times::first(1), Duration::from_millis(1)))
+            }
+            _ => action,
+        })
+        .run()
+        .await;
+    ended(&run, Ending::Succeeded);
+    assert_eq!(run.count(|event| matches!(event, Event::Settled { found: Found::Done, .. })), 1);
+    assert_eq!(shop.entry.side(), Some("west".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_reply_of_a_forced_promotion_ends_in_success_and_claims_no_zero_loss() {
+    let shop = shop();
+    shop.orders.kill("east");
+    let run = Rig::new(&shop.world, PROMOTE)
+        .unplanned()
+        .wrapped(|step, action| match step.as_str() {
+            "promote/promote:orders" => Arc::new(LostReply::new(action, Times::first(1))),
+            _ => action,
+        })
+        .run()
+        .await;
+    ended(&run, Ending::Recovered);
+    let applied = run.step("promote/promote:orders").applied.clone().expect("a promotion");
+    assert!(!applied.said.contains("nothing lost"), "{}", applied.said);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_promotion_that_is_pending_after_its_deadline_never_makes_two_writable() {
+    for planned in [true, false] {
+        let shop = shop();
+        shop.orders.stall_promotions(Duration::from_secs(200));
+        let rig = Rig::new(&shop.world, PROMOTE);
+        let run = if planned { rig.run().await } else { rig.unplanned().run().await };
+        assert!(!matches!(run.driven.end, DriveEnd::Ended(Ending::Succeeded)), "{}", run.story());
+        dr_testkit::settled(&shop.world).await;
+        assert_eq!(shop.world.violations(), [], "{}", run.story());
+        assert!(shop.orders.writable().len() <= 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pending_promotion_that_cannot_be_cancelled_is_held() {
+    let shop = shop();
+    shop.orders.stall_promotions(Duration::from_secs(2_000));
+    shop.orders.lose_control();
+    let run = Rig::new(&shop.world, PROMOTE).run().await;
+    suspended(&run, Suspension::Held);
+    tokio::time::sleep(Duration::from_secs(3_000)).await;
+    assert_eq!(shop.world.violations(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_promotion_that_took_effect_meanwhile_is_found_by_resume() {
+    let shop = shop();
+    shop.orders.stall_promotions(Duration::from_secs(200));
+    shop.orders.lose_control();
+    let rig = Rig::new(&shop.world, MOVE);
+    suspended(&rig.run().await, Suspension::Held);
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    let run = rig.resume().await;
+    ended(&run, Ending::Succeeded);
+    assert_eq!(shop.world.violations(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_promotion_that_provably_did_not_happen_lets_a_planned_run_go_back() {
+    let shop = shop();
+    let before = shop.world.snapshot();
+    let run = Rig::new(&shop.world, PROMOTE)
+        .wrapped(|step, action| match step.as_str() {
+            "promote/promote:orders" => {
+                Arc::new(FailBefore::new(action, Times::always(), ErrorKind::Unauthorized))
+            }
+            _ => action,
+        })
+        .run()
+        .await;
+    ended(&run, Ending::RolledBack);
+    assert_eq!(dr_testkit::settled(&shop.world).await, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_doubtful_step_that_cannot_be_looked_at_when_resumed_stays_in_doubt() {
+    let shop = shop();
+    let rig = Rig::new(&shop.world, SCALES).unplanned().wrapped(|step, action| match step.as_str() {
+        "up/scale:services" => {
+            Arc::new(FailBefore::new(action, Times::always(), ErrorKind::Unauthorized).in_doubt())
+        }
+        _ => action,
+    });
+    let first = rig.run().await;
+    suspended(&first, Suspension::Held);
+    shop.world.fail("west", dr_testkit::model::Fault::Denied);
+    suspended(&rig.resume().await, Suspension::Held);
+    suspended(&rig.resume().await, Suspension::Held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_falls_silent_after_its_promotion_was_asked_for_is_no_proof_that_it_was_not() {
+    for again in [false, true] {
+        let shop = shop();
+        shop.orders.stall_promotions(Duration::from_secs(2));
+        let rig = Rig::new(&shop.world, PROMOTE);
+        let (drive, controls) = rig.begin().await;
+        let (run, ()) = tokio::join!(rig.rest(drive), async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            shop.orders.fail("west", dr_testkit::model::Fault::BlackHole);
+            if again {
+                controls.interrupt();
+                controls.interrupt();
+            }
+        });
+        let run = if again { rig.resume().await } else { run };
+        suspended(&run, Suspension::Held);
+        shop.orders.heal("west");
+        dr_testkit::settled(&shop.world).await;
+        assert_eq!(shop.world.violations(), [], "{}", run.story());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pending_promotion_of_a_planned_run_is_cancelled_and_everything_put_back() {
+    let shop = shop();
+    let before = shop.world.snapshot();
+    shop.orders.stall_promotions(Duration::from_secs(2_000));
+    let run = Rig::new(&shop.world, PROMOTE).run().await;
+    ended(&run, Ending::RolledBack);
+    assert_eq!(run.count(|event| matches!(event, Event::Settled { found: Found::Cancelled, .. })), 1);
+    tokio::time::sleep(Duration::from_secs(3_000)).await;
+    assert_eq!((shop.world.snapshot(), shop.world.violations()), (before, vec![]));
+}

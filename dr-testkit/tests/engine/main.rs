@@ -1,0 +1,10 @@
+//! The engine over strict models, in paused time: order, failure, safety, control, and crashes at every event.
+
+mod control;
+mod crashes;
+mod doubt;
+mod dry_run;
+mod failure;
+mod order;
+mod safety;
+mod support;
