@@ -1,6 +1,6 @@
 //! Time: whether what is promised can be kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::codes;
@@ -51,7 +51,9 @@ fn ttls(view: &View<'_>, out: &mut Vec<Finding>) -> BTreeMap<PhaseName, Duration
 fn rto(view: &View<'_>, ttls: &BTreeMap<PhaseName, Duration>, out: &mut Vec<Finding>) {
     let plan = view.subject.plan;
     let Some(rto) = plan.budget.rto else { return };
-    let counts = |phase: &Phase| view.takes(phase) && !is_afterwards(phase);
+    let afterwards: BTreeSet<&PhaseName> =
+        plan.phases.iter().map(|phase| &phase.name).filter(|name| rebuilds(view, name)).collect();
+    let counts = |phase: &Phase| view.takes(phase) && !afterwards.contains(&phase.name);
     let taken = |phase: &Phase| if counts(phase) { phase.within.unwrap_or_default() } else { Duration::ZERO };
     for phase in plan.phases.iter().filter(|phase| counts(phase) && phase.within.is_none()) {
         out.push(Finding::note(
@@ -98,9 +100,17 @@ fn rto(view: &View<'_>, ttls: &BTreeMap<PhaseName, Duration>, out: &mut Vec<Find
     }
 }
 
-/// A phase that makes a side a copy again pays a debt of the recovered service: callers do not wait for it.
-fn is_afterwards(phase: &Phase) -> bool {
-    phase.steps.iter().any(|step| step.verb == Follow::VERB)
+/// Whether a phase pays debts of a service that is back: it makes a side a copy again, when callers have been moved
+/// already (or, where none are, when everything is promoted). Callers do not wait for it.
+fn rebuilds(view: &View<'_>, phase: &PhaseName) -> bool {
+    let own: Vec<&Taken<'_>> = view.steps.iter().filter(|taken| taken.step.phase == *phase).collect();
+    if !own.iter().any(|taken| taken.step.verb == Follow::VERB) {
+        return false;
+    }
+    let routes: Vec<Taken<'_>> =
+        view.steps.iter().filter(|taken| taken.step.verb == Route::VERB).copied().collect();
+    let moved = if routes.is_empty() { view.promotions() } else { routes };
+    own.iter().all(|taken| moved.iter().all(|moved| view.before(moved, taken)))
 }
 
 /// For each phase those that it waits for: as named, else the one before it.

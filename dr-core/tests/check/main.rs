@@ -212,6 +212,17 @@ mod budget {
     }
 
     #[test]
+    fn paying_debts_after_the_recovery_does_not_count() {
+        let sound = format!("{HEAD}{RESOURCES}{MEASURE}{SOUND}");
+        let debts =
+            "  - { name: reprotect, within: 1h, after: [health_check], steps: [ { follow: orders } ] }\n";
+        let found = findings_of(&format!("{sound}{debts}"), Urgency::Planned);
+        assert_eq!(shown(&found), "");
+        let early = debts.replace("[health_check]", "[promote]");
+        only(&findings_of(&format!("{sound}{early}"), Urgency::Planned), Error, codes::OVER_RTO);
+    }
+
+    #[test]
     fn a_phase_without_a_share_is_noted() {
         let found = changed("name: scale_down, within: 2m,", "name: scale_down,");
         only(&found, Note, codes::NO_ALLOCATION);
