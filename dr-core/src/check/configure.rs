@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::codes;
 use crate::ids::ResourceName;
-use crate::plan::{Finding, Plan, conformed};
+use crate::plan::{Finding, Plan, closest, conformed};
 use crate::resource::{Backends, Configured};
 
 /// Configures every resource of a plan.
@@ -23,11 +23,15 @@ pub fn configure(
     for (name, spec) in &plan.resources {
         let Some(backend) = backends.get(&spec.kind) else {
             let kinds: Vec<&str> = backends.kinds().collect();
+            let near = closest(&spec.kind, kinds.iter().copied());
             findings.push(Finding::error(
                 codes::UNKNOWN_KIND,
                 spec.place("/kind"),
                 format!("`{name}` is of kind `{}`, which this program does not know", spec.kind),
-                format!("the kinds are: {}", kinds.join(", ")),
+                match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("the kinds are: {}", kinds.join(", ")),
+                },
             ));
             continue;
         };

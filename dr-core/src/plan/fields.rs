@@ -97,7 +97,7 @@ pub(super) fn quoted(names: &[&str]) -> String {
 }
 
 /// The name that was probably meant.
-pub(super) fn closest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase().replace('-', "_");
     names
         .map(|name| (strsim::damerau_levenshtein(&lower, name), name))

@@ -18,6 +18,7 @@ mod schema;
 mod verbs;
 
 pub(crate) use conform::conformed;
+pub(crate) use fields::closest;
 
 pub use budget::{Limit, RtoRpoBudget, Strictness};
 pub use document::{

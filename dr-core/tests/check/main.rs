@@ -104,7 +104,10 @@ mod configuring {
     fn a_kind_without_a_backend_is_an_error() {
         let found =
             only(&changed("kind: store }\n  users", "kind: stor }\n  users"), Error, codes::UNKNOWN_KIND);
-        assert_eq!(found.place.to_string(), "8:13");
+        assert_eq!(
+            (found.place.to_string().as_str(), found.help.as_str()),
+            ("8:13", "did you mean `store`?")
+        );
     }
 
     #[test]
