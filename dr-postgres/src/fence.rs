@@ -74,13 +74,13 @@ impl Effect<Fence> for Store {
         if !side.is_controlled() {
             return self.apply_login_fence(cx, side).await.map(FenceOutcome::Confirmed);
         }
-        let since = cx.now();
-        let stopped = join_all(side.controlled().map(|(node, control)| stop(cx, node, control, since))).await;
+        let now = cx.now();
+        let stopped = join_all(side.controlled().map(|(node, control)| stop(cx, node, control, now))).await;
         let mut files = Vec::new();
         for stopped in stopped {
             files.push(stopped?);
         }
-        side.stopped_proof(&files, since).map(FenceOutcome::Confirmed).ok_or_else(|| {
+        side.stopped_proof(&files, now).map(FenceOutcome::Confirmed).ok_or_else(|| {
             Error::new(
                 ErrorKind::NotReady,
                 "a server was started again while it was being fenced: a supervisor restarts it",
@@ -143,8 +143,7 @@ impl Holds for Store {
                 Err(trouble) => return Ok(without_control(cx, node, &trouble).await),
             }
         }
-        let since = all.iter().filter_map(|files| files.barred.as_ref()?.since.parse().ok()).max();
-        Ok(match side.stopped_proof(&all, since.unwrap_or_else(|| cx.now())) {
+        Ok(match side.stopped_proof(&all, cx.now()) {
             Some(proof) => Fencing::Confirmed(proof),
             None => Fencing::Unknown { why: "its files contradict each other".to_owned() },
         })
@@ -200,14 +199,15 @@ impl Servers {
 
     /// The files of every controlled node, read side by side.
     pub(crate) async fn files(&self, deadline: Instant) -> Vec<(&Node, &Control, Result<Files, Trouble>)> {
-        join_all(
-            self.controlled()
-                .map(|(node, control)| async move { (node, control, control.files(deadline).await) }),
-        )
+        join_all(self.controlled().map(|(node, control)| async move {
+            let soon = deadline.min(Instant::now() + node.endpoint.patience());
+            (node, control, control.files(soon).await)
+        }))
         .await
     }
 
-    fn stopped_proof(&self, files: &[Files], since: Timestamp) -> Option<FenceProof> {
+    /// The proof, dated by the bars themselves.
+    fn stopped_proof(&self, files: &[Files], now: Timestamp) -> Option<FenceProof> {
         if files.len() != self.nodes.len() || !files.iter().all(Files::is_stopped_and_barred) {
             return None;
         }
@@ -215,10 +215,10 @@ impl Servers {
             let control = files.control.as_ref()?;
             (control.state == ServerState::ShutDown).then_some(control.checkpoint)
         });
-        let mut proof =
-            FenceProof::new(self.side.clone(), FenceHow::StoppedAndBarred, since).surviving(true, true);
-        proof.position = ends.max().map(Into::into);
-        Some(proof)
+        let bars = files.iter().filter_map(|files| files.barred.as_ref()?.since.parse().ok());
+        let since = bars.max().unwrap_or(now);
+        let proof = FenceProof::new(self.side.clone(), FenceHow::StoppedAndBarred, since);
+        Some(proof.at(ends.max().map(Into::into)).surviving(true, true))
     }
 }
 
@@ -233,7 +233,7 @@ async fn stop(cx: &Cx, node: &Node, control: &Control, since: Timestamp) -> Resu
     let bar = [cx.run.as_str(), node.side.as_str(), &since];
     let left = cx.left();
     let stages: &[(Stop, Duration)] = match cx.urgency {
-        Urgency::Planned => &[(Stop::Fast, left.saturating_sub(left / 10))],
+        Urgency::Planned => &[(Stop::Fast, left.mul_f64(0.75))],
         Urgency::Unplanned => &[
             (Stop::Fast, CLEAN.min(left / 3)),
             (Stop::Immediate, IMMEDIATE.min(left / 3)),
@@ -243,7 +243,13 @@ async fn stop(cx: &Cx, node: &Node, control: &Control, since: Timestamp) -> Resu
     let mut last = None;
     for (how, within) in stages {
         cx.progress.say(format!("stopping {}", node.name));
-        match control.fence(bar, *how, *within, cx.deadline).await {
+        let fencing = control.fence(bar, *how, *within, cx.deadline);
+        let fenced = tokio::select! {
+            biased;
+            fenced = fencing => fenced,
+            silent = no_answer(node, control) => Err(silent),
+        };
+        match fenced {
             Ok(files) => return Ok(files),
             Err(trouble) if still_running(&trouble) => last = Some(trouble),
             Err(trouble) => {
@@ -264,6 +270,17 @@ async fn stop(cx: &Cx, node: &Node, control: &Control, since: Timestamp) -> Resu
         }
         None => Error::new(ErrorKind::Timeout, hint).on(node.name.clone()),
     })
+}
+
+/// Returns when a control has stopped answering: a long stop is waited for, a black hole is not.
+async fn no_answer(node: &Node, control: &Control) -> Trouble {
+    let patience = node.endpoint.patience();
+    loop {
+        sleep(patience).await;
+        if let Err(trouble @ Trouble::Silent(_)) = control.files(Instant::now() + patience).await {
+            return trouble;
+        }
+    }
 }
 
 fn still_running(trouble: &Trouble) -> bool {

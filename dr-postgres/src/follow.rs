@@ -140,7 +140,9 @@ impl Store {
         cx.progress.say(format!("starting {}", node.name));
         control.start(cx.deadline).await.map_err(failed)?;
         await_answer(cx, node).await?;
+        cx.progress.say(format!("waiting for {} to stream", node.name));
         await_streaming(cx, node, writer).await?;
+        cx.progress.say(format!("{} streams", node.name));
         Ok(result)
     }
 
@@ -244,6 +246,7 @@ impl Store {
         let end_before = control.files(cx.deadline).await.map_err(failed)?;
         let query = "copy (select 'dr-row', book, row from public.dr_ledger) to stdout";
         let database = &writer.node.admin.database;
+        cx.progress.say(format!("reading what only {} has", node.name));
         let old = match control.recover(database, query, cx.deadline).await {
             Ok(text) => rows_of(&text),
             // There is no ledger, or it does not recover: what it had cannot be read. The kept copy is there to look.

@@ -38,8 +38,7 @@ pub(crate) async fn measure(seen: &mut [(&Node, View)], deadline: Instant) -> BT
         }
     }))
     .await;
-    let lags = seen
-        .iter()
+    seen.iter()
         .zip(arrivals)
         .filter_map(|((node, view), arrival)| match view {
             View::Answered(look) if look.recovering => {
@@ -47,8 +46,7 @@ pub(crate) async fn measure(seen: &mut [(&Node, View)], deadline: Instant) -> BT
             }
             View::Answered(_) | View::Silent(..) => None,
         })
-        .collect();
-    lags
+        .collect()
 }
 
 /// The primary whose history a standby is in. `None` also if there are two: then nobody can say.

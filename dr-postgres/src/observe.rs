@@ -118,8 +118,22 @@ impl Node {
     /// Looks at the server itself: its place and history, nothing more.
     pub(crate) async fn look(&self, deadline: Instant) -> Result<Look, Trouble> {
         let mut look = Look::read(&self.row(LOOK, deadline).await?)?;
+        if look.recovering {
+            look.timeline = self.newest_timeline(look.timeline, deadline).await?;
+        }
         look.history = self.history(look.timeline, deadline).await?;
         Ok(look)
+    }
+
+    /// The newest timeline that a standby has log of: once its receiver has gone, nothing else tells in time.
+    async fn newest_timeline(&self, known: Option<u64>, deadline: Instant) -> Result<Option<u64>, Trouble> {
+        let sql =
+            "select max(substr(name, 1, 8)) as newest from pg_ls_waldir() where name ~ '^[0-9A-F]{24}$'";
+        match self.row(sql, deadline).await {
+            Ok(row) => Ok(known.max(row.text("newest").and_then(|text| u64::from_str_radix(text, 16).ok()))),
+            Err(Trouble::Said(..)) => Ok(known),
+            Err(trouble) => Err(trouble),
+        }
     }
 
     async fn history(&self, timeline: Option<u64>, deadline: Instant) -> Result<Option<History>, Trouble> {

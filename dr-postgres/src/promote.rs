@@ -106,6 +106,9 @@ impl Effect<Promote> for Store {
                 .permanent()
                 .on(node.name.clone())
         };
+        if node.look(cx.deadline).await.is_ok_and(|look| !look.recovering) {
+            return Err(too_late());
+        }
         let within = Duration::from_secs(3).min(cx.left() / 4);
         let stopped = match control.stop(Stop::Fast, within, cx.deadline).await {
             Err(Trouble::Command { code, .. }) if code == "9" => {

@@ -113,10 +113,19 @@ impl Observe<Protection> for Store {
     async fn observe(&self, cx: &Cx) -> Result<Protection> {
         let looks = join_all(self.nodes().map(|node| async move { (node, read(node, cx).await) })).await;
         let mut sides = BTreeMap::new();
+        let mut answered = false;
+        let mut silence = None;
         for (node, look) in looks {
-            if let Ok(Some(found)) = look {
-                sides.insert(node.side.clone(), found);
+            match look {
+                Ok(found) => {
+                    answered = true;
+                    sides.extend(found.map(|found| (node.side.clone(), found)));
+                }
+                Err(trouble) => silence = Some(node.failed(trouble)),
             }
+        }
+        if let Some(error) = silence.filter(|_| !answered) {
+            return Err(error);
         }
         Ok(Protection { at: cx.now(), sides })
     }

@@ -55,6 +55,11 @@ impl Drop for Session {
 pub(crate) struct Row(SimpleQueryRow);
 
 impl Endpoint {
+    /// How long a command on its node may take before it counts as unanswered.
+    pub(crate) fn patience(&self) -> Duration {
+        (self.connect_timeout * 2).max(Duration::from_secs(2))
+    }
+
     /// Opens a session.
     ///
     /// Silence before the connection stands is `Silent`; silence after it is `Hung`: something accepted it.

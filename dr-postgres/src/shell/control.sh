@@ -77,11 +77,22 @@ unbar() { # keep the standby.signal of a node that was a standby before
   fi
 }
 
+clock() { # centiseconds, without a process
+  read -r up _ </proc/uptime
+  echo "${up%.*}${up#*.}"
+}
+
+# A killed postmaster that nobody reaped still counts as running to PostgreSQL's own check: its lock file is removed, but
+# only where no process of this server lives.
+forget_dead() {
+  [ -z "$(postmaster)" ] && [ -z "$(servers)" ] && rm -f "$data/postmaster.pid"
+}
+
 await_gone() { # milliseconds
-  left=$1
-  while [ -n "$(servers)" ]; do
-    [ "$left" -gt 0 ] || return 1
-    sleep 0.01; left=$((left - 12))
+  until=$(($(clock) + $1 / 10))
+  while [ -n "$(postmaster)" ] || [ -n "$(servers)" ]; do
+    [ "$(clock)" -lt "$until" ] || return 1
+    sleep 0.01
   done
 }
 
@@ -91,8 +102,11 @@ stop() { # INT|QUIT|KILL milliseconds
     for orphan in $(servers); do kill -s KILL "$orphan" 2>/dev/null; done
   else
     kill -s "$1" "$pid" 2>/dev/null
+    # A suspended postmaster does not act on a signal: what comes next is to kill it.
+    if [ "$1" = QUIT ] && grep -q '^State:[[:space:]]*T' "/proc/$pid/status"; then fail 9 "it is suspended"; fi
   fi
   await_gone "$2" || fail 9 "still running after $2 ms"
+  forget_dead
 }
 
 gate() {
@@ -105,6 +119,7 @@ gate() {
 start() { # log [config_file]
   gate
   if [ -n "$(postmaster)" ]; then return 0; fi
+  forget_dead
   set -- "$1" "${2:+-c config_file='$2'}"
   "$bin/pg_ctl" start -s -W -D "$data" -l "$1" ${2:+-o "$2"} </dev/null >/dev/null 2>&1 || fail 76 "pg_ctl start failed"
 }
@@ -167,6 +182,7 @@ case $operation in
   forget_promotion) rm -f "$data/promote.signal" && : >"$data/standby.signal" && sync "$data" ;;
   recover) # database query: single-user mode: no network, no socket, ends cleanly by itself
     [ -n "$(servers)" ] && fail 71 "it runs"
+    forget_dead
     rm -f "$data/standby.signal" "$data/recovery.signal" "$data/promote.signal"
     trap ': >"$data/standby.signal"' EXIT
     printf '%s\n' "$2" | "$bin/postgres" --single -F -D "$data" -c exit_on_error=true -c archive_mode=off \

@@ -187,11 +187,27 @@ async fn unfence_is_refused_while_the_other_side_writes_or_is_silent() {
 async fn a_black_holed_side_is_unreachable_and_never_fenced() {
     let pair = Pair::start().await;
     let mut config = pair.config_without_control();
-    config["sides"][EAST]["url"] = "postgres://dr@192.0.2.1/postgres".into();
-    config["tls"] = "disable".into();
+    let hole = BlackHole::open();
+    config["sides"][EAST]["url"] = format!("postgres://dr@127.0.0.1:{}/postgres", hole.port).into();
     let store = Store::connect(config).await;
     assert!(matches!(holds(&store, EAST).await, Fencing::Unreachable));
     assert_eq!(store.fence(&unplanned(), EAST).await.unwrap_err().kind(), ErrorKind::Unreachable);
+}
+
+#[tokio::test]
+async fn a_control_that_never_answers_is_given_up_long_before_the_deadline() {
+    let pair = Pair::start().await;
+    let mut config = pair.config();
+    let hole = BlackHole::open();
+    config["sides"][EAST] = serde_json::json!({
+        "url": format!("postgres://dr@127.0.0.1:{}/postgres", hole.port),
+        "control": { "command": { "prefix": ["sh", "-c", "sleep 1000", "ssh"], "data": "/data", "bin": "/bin" } },
+    });
+    let store = Store::connect(config).await;
+    let begun = Instant::now();
+    assert_eq!(store.fence(&unplanned(), EAST).await.unwrap_err().kind(), ErrorKind::Unreachable);
+    assert!(matches!(holds(&store, EAST).await, Fencing::Unreachable));
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }
 
 fn kill(signal: &str, pid: &str) {

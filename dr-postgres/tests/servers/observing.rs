@@ -70,8 +70,9 @@ async fn a_killed_server_is_stopped_and_a_stopped_one_is_hung() {
 async fn a_black_hole_delays_the_other_side_by_no_more_than_the_connect_timeout() {
     let pair = Pair::start().await;
     let mut config = pair.config_without_control();
-    config["sides"]["void"] = serde_json::json!({ "url": "postgres://dr@192.0.2.1/postgres" });
-    config["tls"] = "disable".into();
+    let hole = BlackHole::open();
+    config["sides"]["void"] =
+        serde_json::json!({ "url": format!("postgres://dr@127.0.0.1:{}/postgres", hole.port) });
     let store = Store::connect(config).await;
     let begun = Instant::now();
     let seen = store.observe().await;
@@ -143,4 +144,17 @@ async fn protection_names_what_is_missing() {
     pair.west.kill();
     eventually("the replica is missed", async || look().await.sides[EAST].debts() == ["replica", "slots"])
         .await;
+}
+
+#[tokio::test]
+async fn encryption_is_required_or_verified_as_the_plan_says() {
+    let pair = Pair::start().await;
+    pair.east.encrypt();
+    let mut config = pair.config_without_control();
+    config["tls"] = "require".into();
+    let store = Store::connect(config.clone()).await;
+    eventually("an encrypted session", async || store.node(EAST).await.role == Role::Primary).await;
+    assert_eq!(store.node(WEST).await.reach, Reach::Denied, "it offers no encryption");
+    config["tls"] = "verify-full".into();
+    assert_eq!(Store::connect(config).await.node(EAST).await.reach, Reach::Denied, "nobody vouches for it");
 }

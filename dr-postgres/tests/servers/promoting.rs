@@ -98,6 +98,17 @@ async fn a_second_apply_after_a_lost_reply_ends_in_the_same_world() {
     assert_eq!((first.timeline, first.position), (second.timeline, second.position));
 }
 
+#[tokio::test]
+async fn servers_behind_a_command_are_switched_and_rejoined_as_well() {
+    let pair = Pair::start().await;
+    let store = Store::connect(pair.config_by_command()).await;
+    store.switch(EAST, WEST).await;
+    store.follow(&cx(), EAST, WEST).await.unwrap();
+    pair.streams(pair.west.port).await;
+    store.switch(WEST, EAST).await;
+    sql(pair.east.port, "app", "insert into t values (1)").await.unwrap();
+}
+
 /// P36: the request stands after the timeout, and the server promotes itself later.
 #[tokio::test]
 async fn a_pending_promotion_is_cancelled_only_with_control() {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use dr_core::resource::{
     At, Basis, Call, Connect, Cx, Effect, Fence, FenceOutcome, FenceProof, Follow, Following, LossBound,
-    NodeState, Prepared, Promote, Promotion, Redactor, Replication, Resource, Secret, SecretRef,
+    NodeState, Prepared, Progress, Promote, Promotion, Redactor, Replication, Resource, Secret, SecretRef,
     SecretSource, Urgency,
 };
 use dr_core::{Backend, Clock, Error, ErrorKind, Result, RunId, Side, StepId, SystemClock, async_trait};
@@ -118,6 +118,29 @@ impl Pair {
         config
     }
 
+    /// The configuration with both servers behind a command, as behind ssh.
+    pub(crate) fn config_by_command(&self) -> Value {
+        let mut config = self.config();
+        let prefix = if fs::metadata("/proc/self").unwrap().uid() == 0 {
+            let (uid, gid) = account();
+            vec![
+                "setpriv".to_owned(),
+                format!("--reuid={uid}"),
+                format!("--regid={gid}"),
+                "--clear-groups".to_owned(),
+            ]
+        } else {
+            Vec::new()
+        };
+        let prefix: Vec<String> = prefix.into_iter().chain(["sh".to_owned(), "-c".to_owned()]).collect();
+        for (side, server) in [(EAST, &self.east), (WEST, &self.west)] {
+            config["sides"][side]["control"] = json!({
+                "command": { "prefix": prefix, "shell": true, "data": server.data, "bin": server.bin },
+            });
+        }
+        config
+    }
+
     /// The store with control of both servers.
     pub(crate) async fn store(&self) -> Store {
         Store::connect(self.config()).await
@@ -149,11 +172,32 @@ impl Server {
 
     pub(crate) fn start(&self) {
         let log = format!("{}.log", self.data.display());
-        self.tool("pg_ctl", &["start", "-s", "-w", "-D", self.data.to_str().unwrap(), "-l", &log]);
+        let words = [self.bin.join("pg_ctl").to_str().unwrap().to_owned()];
+        let arguments =
+            ["start", "-s", "-w", "-D", self.data.to_str().unwrap(), "-l", &log].map(str::to_owned);
+        let words: Vec<String> = words.into_iter().chain(arguments).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut command = as_postgres(&words);
+        let status =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+        assert!(status.success(), "{}", fs::read_to_string(&log).unwrap_or_default());
     }
 
     pub(crate) fn stop(&self, mode: &str) {
         self.tool("pg_ctl", &["stop", "-s", "-w", "-m", mode, "-D", self.data.to_str().unwrap()]);
+    }
+
+    /// Gives it a certificate that it signed itself.
+    pub(crate) fn encrypt(&self) {
+        let [key, certificate] = ["server.key", "server.crt"].map(|name| self.data.join(name));
+        let (key, certificate) = (key.to_str().unwrap(), certificate.to_str().unwrap());
+        let subject = ["-subj", "/CN=127.0.0.1", "-days", "2", "-nodes", "-keyout", key, "-out", certificate];
+        let request = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+        self.run(&[request.as_slice(), subject.as_slice()].concat());
+        let mut conf = fs::read_to_string(self.data.join("postgresql.conf")).unwrap();
+        conf.push_str("ssl = on\n");
+        fs::write(self.data.join("postgresql.conf"), conf).unwrap();
+        self.tool("pg_ctl", &["reload", "-s", "-D", self.data.to_str().unwrap()]);
     }
 
     /// Kills the postmaster and all of its children at once.
@@ -282,7 +326,11 @@ pub(crate) fn at(side: &str) -> At {
 
 /// A planned run with plenty of time.
 pub(crate) fn cx() -> Cx {
-    Cx::new(RunId::new("20261121T000000Z-aaaaaa"), StepId::new("test/step"), Duration::from_secs(60))
+    let mut cx =
+        Cx::new(RunId::new("20261121T000000Z-aaaaaa"), StepId::new("test/step"), Duration::from_secs(60));
+    let begun = std::time::Instant::now();
+    cx.progress = Progress::to(move |text| println!("{:>6} ms  {text}", begun.elapsed().as_millis()));
+    cx
 }
 
 /// An unplanned one.
@@ -323,6 +371,26 @@ pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> b
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("never: {what}");
+}
+
+/// An address that answers nothing at all: its queue of connections is full, so the kernel drops what comes.
+#[derive(Debug)]
+pub(crate) struct BlackHole {
+    pub(crate) port: u16,
+    _listener: TcpListener,
+    _queue: Vec<TcpStream>,
+}
+
+impl BlackHole {
+    pub(crate) fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut queue = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
+            queue.push(stream);
+        }
+        Self { port: address.port(), _listener: listener, _queue: queue }
+    }
 }
 
 fn free_port() -> u16 {
@@ -383,10 +451,8 @@ fn open_to_postgres(folder: &Path) {
 /// Ends everything in a folder, and the folder, when this process ends, however it ends.
 fn watchdog(root: &Path) -> Child {
     let script = r#"cat >/dev/null
-        for turn in 1 2 3; do
-          for process in /proc/[0-9]*; do
-            case $(readlink "$process/cwd" 2>/dev/null) in "$1"/*) kill -s KILL "${process#/proc/}" ;; esac
-          done
+        for turn in 1 2; do
+          find /proc -maxdepth 2 -name cwd -lname "$1/*" 2>/dev/null | cut -d/ -f3 | xargs -r kill -s KILL 2>/dev/null
         done
         rm -rf "$1""#;
     Command::new("sh")
