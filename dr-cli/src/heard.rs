@@ -16,6 +16,8 @@ pub(crate) struct OutageHeard {
     pub since: Option<Timestamp>,
     /// When a prober raised the alarm.
     pub detected: Option<Timestamp>,
+    /// Until when callers were known to be served.
+    pub good_until: Option<Timestamp>,
 }
 
 /// The heartbeats of a plan's probers that can be read.
@@ -34,6 +36,7 @@ pub(crate) fn outage(beats: &[Heartbeat], now: Timestamp) -> OutageHeard {
     let mut heard = OutageHeard::default();
     for outage in fresh {
         heard.since = Some(heard.since.map_or(outage.since, |since| since.min(outage.since)));
+        heard.good_until = heard.good_until.max(outage.good_until);
         heard.detected = match (heard.detected, outage.detected) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),

@@ -10,7 +10,7 @@ use dr_core::engine::{Drive, DriveEnd, Driven, Hooks, Message, News};
 use dr_core::event::{Entry, Event, Request, RunState};
 use dr_core::journal::{Registration, StateStore};
 use dr_core::plan::Finding;
-use dr_core::resource::Redactor;
+use dr_core::resource::{Class, FenceOutcome, Redactor};
 use dr_core::{RunId, StepId};
 use dr_evidence::{Bundle, Link};
 use tokio::sync::{mpsc, watch};
@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use crate::args::TellArgs;
 use crate::exit::Exit;
 use crate::problem::{Outcome, Problem};
-use crate::seats::Events;
+use crate::seats::{Events, Fenced};
 use crate::view::Shared;
 
 /// What a drive is surrounded by.
@@ -32,6 +32,7 @@ pub(crate) struct Pilot {
     news: (mpsc::UnboundedSender<News>, Option<mpsc::UnboundedReceiver<News>>),
     interrupts: (watch::Sender<u32>, watch::Receiver<u32>),
     events: Events,
+    fenced: (mpsc::UnboundedSender<Fenced>, Option<mpsc::UnboundedReceiver<Fenced>>),
     evidence: PathBuf,
     json: bool,
 }
@@ -61,6 +62,16 @@ impl Console {
     }
 }
 
+/// The side of which this event says that it is fenced.
+fn newly_fenced(entry: &Entry, state: &RunState) -> Option<Fenced> {
+    let Event::Succeeded { step, applied, .. } = &entry.event else { return None };
+    let step = state.script_step(step).filter(|step| step.class == Class::Fence)?;
+    match serde_json::from_value(applied.data.clone()).ok()? {
+        FenceOutcome::Confirmed(proof) => Some((step.resource.clone()?, proof.side)),
+        FenceOutcome::Accepted(risk) => Some((step.resource.clone()?, risk.side)),
+    }
+}
+
 /// The console log's name in the run's folder.
 pub(crate) const CONSOLE: &str = "console.log";
 /// The plan's name in the run's folder.
@@ -80,6 +91,7 @@ impl Pilot {
         console.file = file;
         let (sender, receiver) = mpsc::unbounded_channel();
         let (news_sender, news_receiver) = mpsc::unbounded_channel();
+        let (fenced_sender, fenced_receiver) = mpsc::unbounded_channel();
         Ok(Self {
             store: store.clone(),
             run: run.clone(),
@@ -89,14 +101,16 @@ impl Pilot {
             news: (news_sender, Some(news_receiver)),
             interrupts: watch::channel(0),
             events: Arc::new(Mutex::new(known.to_vec())),
+            fenced: (fenced_sender, Some(fenced_receiver)),
             evidence: tell.evidence.clone(),
             json: tell.json,
         })
     }
 
-    /// Where probers and ledgers tell what they see.
-    pub(crate) fn news(&self) -> mpsc::UnboundedSender<News> {
-        self.news.0.clone()
+    /// Where probers and ledgers tell what they see, and where they hear which sides count as fenced. Once.
+    pub(crate) fn seats(&mut self) -> (mpsc::UnboundedSender<News>, mpsc::UnboundedReceiver<Fenced>) {
+        let nobody = || mpsc::unbounded_channel().1;
+        (self.news.0.clone(), self.fenced.1.take().unwrap_or_else(nobody))
     }
 
     /// The run's events so far.
@@ -114,9 +128,16 @@ impl Pilot {
     pub(crate) fn hooks(&mut self) -> Hooks {
         let (view, console, events) =
             (self.view.clone(), Arc::clone(&self.console), Arc::clone(&self.events));
+        let fenced = self.fenced.0.clone();
         let mut hooks =
             Hooks::default().with_interrupts(self.interrupts.1.clone()).with_listener(move |entry| {
-                console.lock().unwrap_or_else(PoisonError::into_inner).hear(entry);
+                let mut console = console.lock().unwrap_or_else(PoisonError::into_inner);
+                console.hear(entry);
+                if let Some(side) = console.state.as_ref().and_then(|state| newly_fenced(entry, state)) {
+                    // Nobody listens in a run that measures nothing.
+                    let _ = fenced.send(side);
+                }
+                drop(console);
                 view.hear(entry);
                 events.lock().unwrap_or_else(PoisonError::into_inner).push(entry.clone());
             });

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use dr_core::engine::{Finish, News};
 use dr_core::event::{Event, RunState};
 use dr_core::measure::{
-    Acceptance, Bookkeeper, Findings, LedgerLog, LedgerSpec, Measurement, OutageMeasured, ProbeLog,
-    ProbeLoop, ProbeSpec, SampleFile, book_of, cut, measure, measure_outage, next_row, reconcile,
+    Acceptance, Bookkeeper, FenceWatch, Findings, LedgerLog, LedgerSpec, Measurement, OutageMeasured,
+    ProbeLog, ProbeLoop, ProbeSpec, SampleFile, book_of, cut, measure, measure_outage, next_row, reconcile,
 };
 use dr_core::plan::{LossSpec, OutageSpec};
 use dr_core::resource::{Cancel, Canceller, Cx, Redactor, Roles};
@@ -38,7 +38,12 @@ pub(crate) struct Order {
     pub folder: PathBuf,
     /// The run's events so far, as the pilot hears them.
     pub events: Events,
+    /// Until when callers were known to be served, before the run.
+    pub good_until: Option<Timestamp>,
 }
+
+/// A store's side that counts as fenced from now on.
+pub(crate) type Fenced = (ResourceName, dr_core::Side);
 
 /// The events of a run, shared with whoever writes them down.
 pub(crate) type Events = Arc<std::sync::Mutex<Vec<dr_core::event::Entry>>>;
@@ -55,6 +60,8 @@ pub(crate) struct Seats {
     env: Env,
 }
 
+/// How often a fenced side is tried.
+const FENCE_EVERY: Duration = Duration::from_millis(200);
 /// How long the end of a run waits for callers to be served well again.
 const TAIL: Duration = Duration::from_secs(30);
 
@@ -66,7 +73,7 @@ impl Seats {
         resources: BTreeMap<ResourceName, Resource>,
         env: Env,
         redactor: Redactor,
-        news: mpsc::UnboundedSender<News>,
+        (news, fenced): (mpsc::UnboundedSender<News>, mpsc::UnboundedReceiver<Fenced>),
     ) -> Result<Self> {
         let ledgers = Cancel::pair();
         let probers = Cancel::pair();
@@ -77,6 +84,7 @@ impl Seats {
             env: env.clone(),
             redactor,
             news,
+            fenced,
             stop_ledgers: ledgers.1,
             stop_probers: probers.1,
         };
@@ -152,7 +160,8 @@ fn sample_file(folder: &Path, kind: &str, index: usize) -> PathBuf {
 impl Finish for Seats {
     async fn finish(&mut self, state: &RunState) -> Option<Measurement> {
         let serving = serving_side(state);
-        if !self.recovered.is_empty() {
+        // A run that went back waits for nobody on the target.
+        if state.is_past_no_return() {
             self.tail().await;
         }
         self.stop().await;
@@ -176,7 +185,11 @@ impl Finish for Seats {
             let survivors = self.survivors(loss, &log, &serving).await;
             losses.push(reconcile(&loss.store, &log, survivors.as_ref(), cut));
         }
-        Some(measure(&state.began, &entries, Findings { outages, losses, ..Findings::default() }))
+        Some(measure(
+            &state.began,
+            &entries,
+            Findings { outages, losses, good_until: self.order.good_until, ..Findings::default() },
+        ))
     }
 }
 
@@ -195,6 +208,7 @@ struct Thread {
     env: Env,
     redactor: Redactor,
     news: mpsc::UnboundedSender<News>,
+    fenced: mpsc::UnboundedReceiver<Fenced>,
     stop_ledgers: Cancel,
     stop_probers: Cancel,
 }
@@ -210,7 +224,7 @@ impl Thread {
     }
 
     /// The seats have connections of their own, made on this thread.
-    async fn measure(self, ready: tokio::sync::oneshot::Sender<Lives>) {
+    async fn measure(mut self, ready: tokio::sync::oneshot::Sender<Lives>) {
         let Ok(resources) = self.loaded.connect(&self.env, &self.redactor).await else { return };
         let mut tasks = tokio::task::JoinSet::new();
         let mut lives = Vec::new();
@@ -240,7 +254,39 @@ impl Thread {
             self.ledger(index, loss, &resources, &mut tasks).await;
         }
         let _ = ready.send(lives);
-        while tasks.join_next().await.is_some() {}
+        loop {
+            tokio::select! {
+                biased;
+                Some((store, side)) = self.fenced.recv() => self.watch_fence(&store, side, &resources, &mut tasks),
+                joined = tasks.join_next() => if joined.is_none() && self.stop_probers.is_cancelled() { return },
+                () = self.stop_probers.cancelled(), if tasks.is_empty() => return,
+            }
+        }
+    }
+
+    /// A second ledger tries the fenced side: one acknowledgement is a broken fence.
+    fn watch_fence(
+        &self,
+        store: &ResourceName,
+        side: dr_core::Side,
+        resources: &BTreeMap<ResourceName, Resource>,
+        tasks: &mut tokio::task::JoinSet<()>,
+    ) {
+        let Some(via) = resources.get(store).and_then(Resource::ledger) else { return };
+        let (watch, mut watched) = FenceWatch::new(&self.order.run, side, via, self.env.clock(), FENCE_EVERY);
+        let (news, stop) = (self.news.clone(), self.stop_probers.clone());
+        tasks.spawn(async move {
+            let alarm = async {
+                if let Ok(seen) = watched.wait_for(|watched| watched.broken.is_some()).await
+                    && let Some(broken) = &seen.broken
+                {
+                    let text =
+                        format!("{} counts as fenced and acknowledged a write at {}", broken.side, broken.at);
+                    let _ = news.send(News::BrokenFence(text));
+                }
+            };
+            tokio::join!(watch.run(stop), alarm);
+        });
     }
 
     async fn ledger(

@@ -100,9 +100,10 @@ pub(crate) async fn drive(
         binds_from: folded.began_at,
         folder: state.store.run_folder(run),
         events: pilot.events(),
+        good_until: None,
     };
     let seats =
-        Seats::start(order, Arc::clone(&loaded), resources, env.clone(), redactor.clone(), pilot.news())
+        Seats::start(order, Arc::clone(&loaded), resources, env.clone(), redactor.clone(), pilot.seats())
             .await?;
     let hooks = pilot.hooks().with_finish(Box::new(seats));
     let means = Means { journal: owned.journal, env, redactor: redactor.clone(), hooks };

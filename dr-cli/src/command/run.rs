@@ -160,9 +160,10 @@ pub(crate) async fn begin(
         binds_from: env.now(),
         folder: state.store.run_folder(&run),
         events: pilot.events(),
+        good_until: heard.good_until,
     };
     let seats =
-        Seats::start(order, Arc::clone(&loaded), resources, env.clone(), redactor.clone(), pilot.news())
+        Seats::start(order, Arc::clone(&loaded), resources, env.clone(), redactor.clone(), pilot.seats())
             .await?;
     let began = Began {
         run: run.clone(),
@@ -226,7 +227,7 @@ async fn outage(state: &state::State, loaded: &Loaded, args: &RunArgs, env: &Env
         let since: Timestamp = text.parse().map_err(|_| {
             Problem::new(Exit::Usage, format!("`{text}` is no time")).help("write it as 2026-11-21T02:00:00Z")
         })?;
-        return Ok(OutageHeard { since: Some(since), detected: None });
+        return Ok(OutageHeard { since: Some(since), ..OutageHeard::default() });
     }
     let beats = heard::heartbeats(&state.store, &loaded.plan).await?;
     Ok(heard::outage(&beats, env.now()))

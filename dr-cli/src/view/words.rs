@@ -56,7 +56,9 @@ pub(crate) fn of(entry: &Entry, state: Option<&RunState>) -> Option<(Weight, Str
             match found {
                 Found::Done => format!("{step}: looked again: it happened"),
                 Found::NotDone => format!("{step}: looked again: it did not happen"),
-                Found::Cancelled => format!("{step}: looked again: it did not happen, and cannot happen any more"),
+                Found::Cancelled => {
+                    format!("{step}: looked again: it did not happen, and cannot happen any more")
+                }
                 Found::Unknown => format!("{step}: looked again: whether it happened is not known"),
             },
         ),
