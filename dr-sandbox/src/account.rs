@@ -16,17 +16,22 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// Whom to become: nobody else, unless we are root; then `postgres`, or `nobody` where there is none.
-    pub(crate) fn for_servers() -> Result<Option<Self>> {
+    /// Whom the servers of the two regions run as: nobody else, unless we are root. Then `postgres` and `nobody`, as
+    /// far as there are both: two accounts tell the regions' packets apart, whichever address they leave from.
+    pub(crate) fn for_servers() -> Result<[Option<Self>; 2]> {
         if !rustix::process::geteuid().is_root() {
-            return Ok(None);
+            return Ok([None, None]);
         }
         let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-        let account = find(&users, "postgres").or_else(|| find(&users, "nobody"));
-        account.map(Some).ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, "there is no user `postgres` or `nobody` to run PostgreSQL as")
-                .not_happened()
-        })
+        match (find(&users, "postgres"), find(&users, "nobody")) {
+            (Some(one), Some(other)) => Ok([Some(one), Some(other)]),
+            (Some(one), None) | (None, Some(one)) => Ok([Some(one.clone()), Some(one)]),
+            (None, None) => Err(Error::new(
+                ErrorKind::NotFound,
+                "there is no user `postgres` or `nobody` to run PostgreSQL as",
+            )
+            .not_happened()),
+        }
     }
 
     /// Whether it may walk down to `path`.

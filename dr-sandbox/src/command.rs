@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::agent::{self, Ask};
 use crate::state::{self, Layout, State};
 use crate::up::{self, Up};
-use crate::{agent_of, app, down, inside, load, partition, region, status, world};
+use crate::{agent_of, app, down, inside, load, partition, postgres, process, region, status, world};
 
 /// How long a region may take to be killed or started.
 const CHANGE: Duration = Duration::from_secs(60);
@@ -191,9 +191,13 @@ async fn heal(layout: &Layout) -> Result<Report> {
             healed => healed,
         };
         let staff = healed.map_err(|error| error.on(side.to_string()))?;
-        let server = match crate::postgres::barred(state.region(side)?) {
-            Some(why) => format!("PostgreSQL stays down: {why}"),
-            None => "PostgreSQL runs".to_owned(),
+        let region = state.region(side)?;
+        let server = match process::postmaster(&region.data()) {
+            Some(_) => "PostgreSQL runs".to_owned(),
+            None => match postgres::barred(&state, region).await? {
+                Some(why) => format!("PostgreSQL stays down: {why}"),
+                None => "PostgreSQL is down".to_owned(),
+            },
         };
         lines.push(format!("{side}: {} of {} serve; {server}", staff.ready, staff.desired));
     }

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use dr_core::Result;
+use rustix::process::Signal;
+use tokio::process::Command;
 
 use crate::fault;
 use crate::partition;
@@ -13,6 +15,8 @@ use crate::state::{Layout, State};
 
 /// How long what was killed may take to be gone.
 const DYING: Duration = Duration::from_secs(10);
+/// How long a server may take to stop at once.
+const STOPPING: Duration = Duration::from_secs(3);
 /// How often what was started meanwhile is looked for.
 const ROUNDS: usize = 5;
 
@@ -40,6 +44,14 @@ pub(crate) fn left(layout: &Layout, state: &State) -> Vec<Process> {
 
 /// Takes everything down and removes it.
 pub(crate) async fn end(layout: &Layout, state: &State) -> Result<()> {
+    // A server that is told to stop at once gives back what a killed one would leave in the kernel.
+    let servers: Vec<Process> =
+        state.regions.values().filter_map(|region| process::postmaster(&region.data())).collect();
+    for server in &servers {
+        server.signal(Signal::QUIT);
+    }
+    // Who does not obey is killed below.
+    let _ = process::gone(&servers, STOPPING).await;
     // A supervisor that dies last could have started something in between.
     for _ in 0..ROUNDS {
         let left = left(layout, state);
@@ -47,6 +59,13 @@ pub(crate) async fn end(layout: &Layout, state: &State) -> Result<()> {
             break;
         }
         process::kill(&left, DYING).await?;
+    }
+    for region in state.regions.values() {
+        if let Some(segment) = process::segment_left(&region.data()) {
+            // Where there is no ipcrm the few bytes stay.
+            let _ =
+                Command::new("ipcrm").args(["-m", &segment.to_string()]).kill_on_drop(true).output().await;
+        }
     }
     let cleaned = partition::clean(state).await;
     if !state.data.starts_with(layout.dir()) {

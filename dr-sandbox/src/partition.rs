@@ -10,8 +10,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use crate::account::Account;
 use crate::fault;
 use crate::state::State;
+use crate::subnet::Place;
 
 const NFT: Duration = Duration::from_secs(10);
 
@@ -25,21 +27,53 @@ pub(crate) async fn possible() -> Result<()> {
 }
 
 /// Cuts a side off.
+///
+/// What its servers and programs send is told by their account too, for they leave from whichever address the kernel
+/// gives them: `127.0.0.1`, which is nobody's. The connection is marked when it leaves, and looked at when it arrives.
 pub(crate) async fn cut(state: &State, side: &Side) -> Result<()> {
     let region = state.subnet.region(state.place(side));
-    let chain = side.as_str().replace('-', "_");
+    let all = state.subnet.all();
+    let chain = chain(side);
     let table = table(state);
-    // Deleting needs the thing to be there: add first.
+    let (home, away) = match state.place(side) {
+        Place::First => ("0x64720011", "0x64720012"),
+        Place::Second => ("0x64720021", "0x64720022"),
+    };
+    let mut marks = String::new();
+    if let Some(account) = told_apart(state, side) {
+        let uid = account.uid;
+        marks = format!(
+            "add rule ip {table} {chain}_out meta skuid {uid} ip daddr {region} ct mark set {home}
+add rule ip {table} {chain}_out meta skuid {uid} ip daddr {all} ip daddr != {region} ct mark set {away}
+add rule ip {table} {chain} ct mark {home} accept
+add rule ip {table} {chain} ct mark {away} counter drop
+"
+        );
+    }
     nft(&format!(
         "add table ip {table}
-add chain ip {table} {chain} {{ type filter hook input priority -300; policy accept; }}
+add chain ip {table} {chain}_out {{ type filter hook output priority -150; policy accept; }}
+add chain ip {table} {chain} {{ type filter hook input priority -150; policy accept; }}
+flush chain ip {table} {chain}_out
 flush chain ip {table} {chain}
-add rule ip {table} {chain} ip saddr {region} ip daddr != {region} counter drop
+{marks}add rule ip {table} {chain} ip saddr {region} ip daddr != {region} counter drop
 add rule ip {table} {chain} ip saddr != {region} ip daddr {region} counter drop
 "
     ))
     .await
     .map(drop)
+}
+
+/// The account of a side's servers, if no other side has it too.
+fn told_apart<'s>(state: &'s State, side: &Side) -> Option<&'s Account> {
+    let account = state.regions.get(side)?.account.as_ref()?;
+    let shared =
+        state.regions.iter().any(|(other, region)| other != side && region.account.as_ref() == Some(account));
+    (!shared).then_some(account)
+}
+
+fn chain(side: &Side) -> String {
+    side.as_str().replace('-', "_")
 }
 
 /// The sides that are cut off; `None` if that cannot be learnt.
@@ -49,8 +83,8 @@ pub(crate) async fn sides(state: &State) -> Option<Vec<Side>> {
         return Some(Vec::new());
     };
     let ours = ours.split("\ntable ").next().unwrap_or(ours);
-    let chain = |side: &&Side| ours.contains(&format!("chain {} {{", side.as_str().replace('-', "_")));
-    Some(state.regions.keys().filter(chain).cloned().collect())
+    let is_cut = |side: &&Side| ours.contains(&format!("chain {} {{", chain(side)));
+    Some(state.regions.keys().filter(is_cut).cloned().collect())
 }
 
 /// Lets everything pass again.

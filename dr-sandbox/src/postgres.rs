@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use dr_core::{Error, ErrorKind, Result, Side};
@@ -64,7 +65,7 @@ pub(crate) fn program(state: &State, region: &RegionState, name: impl AsRef<Path
         .current_dir(&region.home)
         .process_group(0)
         .kill_on_drop(true);
-    if let Some(account) = &state.account {
+    if let Some(account) = &region.account {
         command.uid(account.uid).gid(account.gid);
     }
     command
@@ -72,7 +73,7 @@ pub(crate) fn program(state: &State, region: &RegionState, name: impl AsRef<Path
 
 /// Runs it to its end.
 async fn finish(mut command: Command, doing: &str) -> Result<String> {
-    command.stdin(std::process::Stdio::null());
+    command.stdin(Stdio::null());
     let output = timeout(PROGRAM, command.output())
         .await
         .map_err(|_| Error::new(ErrorKind::Timeout, "it took too long").during(doing.to_owned()))?
@@ -98,17 +99,17 @@ fn give(path: &Path, account: Option<&Account>) -> Result<()> {
 }
 
 /// Writes a file into a home, for the servers' account alone.
-fn own(state: &State, path: &Path, text: &str) -> Result<()> {
+fn own(region: &RegionState, path: &Path, text: &str) -> Result<()> {
     crate::state::private(path, text)?;
-    give(path, state.account.as_ref())
+    give(path, region.account.as_ref())
 }
 
 /// The homes of both servers.
 pub(crate) fn make_homes(layout: &Layout, state: &State) -> Result<()> {
     for (side, region) in &state.regions {
-        folder(&region.home, state.account.as_ref())?;
-        own(state, &region.home.join("node.conf"), &node_conf(state, side, region))?;
-        own(state, &region.passfile(), &passfile(layout)?)?;
+        folder(&region.home, region.account.as_ref())?;
+        own(region, &region.home.join("node.conf"), &node_conf(state, side, region))?;
+        own(region, &region.passfile(), &passfile(layout)?)?;
     }
     Ok(())
 }
@@ -116,7 +117,7 @@ pub(crate) fn make_homes(layout: &Layout, state: &State) -> Result<()> {
 /// The data of the primary, still empty.
 pub(crate) async fn make_primary(layout: &Layout, state: &State, region: &RegionState) -> Result<()> {
     let password = region.home.join("initial-password");
-    own(state, &password, &layout.read_secret("dr")?)?;
+    own(region, &password, &layout.read_secret("dr")?)?;
     let mut initdb = program(state, region, "initdb");
     initdb
         .arg("--pgdata")
@@ -131,8 +132,8 @@ pub(crate) async fn make_primary(layout: &Layout, state: &State, region: &Region
     // stands beside the data, where no rewind goes.
     let conf = region.data().join("postgresql.conf");
     let text = fs::read_to_string(&conf).map_err(fault::at("read", &conf))?;
-    own(state, &conf, &format!("{text}\n{SHARED_CONF}"))?;
-    own(state, &region.data().join("pg_hba.conf"), HBA)
+    own(region, &conf, &format!("{text}\n{SHARED_CONF}"))?;
+    own(region, &region.data().join("pg_hba.conf"), HBA)
 }
 
 /// Roles, database and tables, in the running primary.
@@ -193,14 +194,21 @@ pub(crate) async fn start(state: &State, region: &RegionState) -> Result<()> {
     })
 }
 
-/// Why a server must not start as it is, by the markers that a fence or a rewind leaves beside its data.
-pub(crate) fn barred(region: &RegionState) -> Option<&'static str> {
-    let marker = |name: &str| region.home.join(format!(".pgdata.dr-{name}")).exists();
-    if marker("following") {
-        return Some("it is being rewound or copied, or that died half-way");
+/// Why a server must not start as it is: the word of the start gate, which a real machine runs as `ExecStartPre`.
+pub(crate) async fn barred(state: &State, region: &RegionState) -> Result<Option<String>> {
+    let doing = "ask the start gate";
+    let mut gate = program(state, region, "sh");
+    gate.args(["-c", dr_postgres::START_GATE, "dr-start-gate"]).arg(region.data()).stdin(Stdio::null());
+    let output = timeout(PROGRAM, gate.output())
+        .await
+        .map_err(|_| Error::new(ErrorKind::Timeout, "it took too long").during(doing))?
+        .map_err(fault::io(doing))?;
+    match output.status.code() {
+        Some(0) => Ok(None),
+        Some(1) => Ok(Some(fault::last_words(&output))),
+        // What cannot be understood is no leave to start.
+        _ => Err(Error::new(ErrorKind::Unknown, fault::last_words(&output)).during(doing)),
     }
-    let standby = region.data().join("standby.signal").exists();
-    (marker("barred") && !standby).then_some("it is fenced: it may start as a standby only")
 }
 
 fn slot(side: &str) -> String {
@@ -239,6 +247,8 @@ const SHARED_CONF: &str = "
 include = '../node.conf'
 unix_socket_directories = ''
 shared_buffers = 32MB
+# In the data directory, not in /dev/shm: a killed server leaves its segments, and they have to go with the sandbox.
+dynamic_shared_memory_type = mmap
 max_connections = 60
 wal_level = replica
 wal_log_hints = on

@@ -151,6 +151,22 @@ pub(crate) fn servers_in(home: &Path) -> Vec<Process> {
     })
 }
 
+/// The System V segment that a data directory's last server left when it was killed: it holds a few bytes and outlives
+/// everything but a restart. `None` if somebody still uses it, or if it is somebody else's by now.
+pub(crate) fn segment_left(data: &Path) -> Option<u32> {
+    let text = fs::read_to_string(data.join("postmaster.pid")).ok()?;
+    let mut words = text.lines().nth(6)?.split_whitespace();
+    let (key, id): (i64, u32) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    // The kernel prints the key signed, PostgreSQL unsigned.
+    let same_key = |other: i64| other as u32 == key as u32;
+    let table = fs::read_to_string("/proc/sysvipc/shm").ok()?;
+    table.lines().skip(1).find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (theirs, number): (i64, u32) = (fields.first()?.parse().ok()?, fields.get(1)?.parse().ok()?);
+        (number == id && same_key(theirs) && *fields.get(6)? == "0").then_some(id)
+    })
+}
+
 /// The postmaster of a data directory, if it runs.
 pub(crate) fn postmaster(data: &Path) -> Option<Process> {
     let data = data.to_str()?;

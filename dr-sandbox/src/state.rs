@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use dr_core::{Error, ErrorKind, Result, Side, Timestamp};
@@ -79,10 +79,13 @@ impl Layout {
         self.dir.join("pids")
     }
 
-    /// The folders, readable by nobody else.
+    /// The folders. The servers' accounts walk through the first, and no further than to their homes.
     pub(crate) fn create(&self) -> Result<()> {
-        for folder in [self.dir.clone(), self.dir.join("secrets"), self.dir.join("log"), self.pids()] {
-            fs::create_dir_all(&folder).map_err(fault::at("create", &folder))?;
+        let secrets = self.dir.join("secrets");
+        for (folder, mode) in
+            [(&self.dir, 0o755), (&secrets, 0o700), (&self.dir.join("log"), 0o700), (&self.pids(), 0o700)]
+        {
+            open_folder(folder, mode)?;
         }
         Ok(())
     }
@@ -121,6 +124,13 @@ impl Layout {
     }
 }
 
+/// Makes a folder with exactly that mode, whatever the umask.
+pub(crate) fn open_folder(folder: &Path, mode: u32) -> Result<()> {
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::set_permissions(folder, fs::Permissions::from_mode(mode)))
+        .map_err(fault::at("create", folder))
+}
+
 /// Writes a file that only its owner reads.
 pub(crate) fn private(path: &Path, text: &str) -> Result<()> {
     fs::OpenOptions::new()
@@ -152,6 +162,8 @@ pub(crate) struct RegionState {
     pub(crate) agent: SocketAddr,
     /// PostgreSQL's own folder: configuration and password file, with the data in `pgdata` below.
     pub(crate) home: PathBuf,
+    /// Whom it runs as; nobody else if this is null.
+    pub(crate) account: Option<Account>,
     /// How many processes serve at first.
     pub(crate) replicas: u32,
 }
@@ -179,9 +191,7 @@ pub(crate) struct State {
     pub(crate) subnet: Subnet,
     /// Where PostgreSQL's programs are.
     pub(crate) bin: PathBuf,
-    /// Whom PostgreSQL runs as; nobody else if this is null.
-    pub(crate) account: Option<Account>,
-    /// The folder of both regions' homes: the sandbox's own, or one that the account reaches.
+    /// The folder of both regions' homes: the sandbox's own, or one that both accounts reach.
     pub(crate) data: PathBuf,
     /// Where the name server listens.
     pub(crate) dns: SocketAddr,
@@ -200,14 +210,13 @@ impl State {
         until: Timestamp,
         subnet: Subnet,
         bin: PathBuf,
-        account: Option<Account>,
         data: PathBuf,
         dns: SocketAddr,
         regions: BTreeMap<Side, RegionState>,
         load: u32,
         hard: bool,
     ) -> Self {
-        Self { version: VERSION, id, program, until, subnet, bin, account, data, dns, regions, load, hard }
+        Self { version: VERSION, id, program, until, subnet, bin, data, dns, regions, load, hard }
     }
 
     /// Reads the sandbox in that folder.

@@ -55,6 +55,11 @@ impl Subnet {
         Ipv4Addr::new(127, self.0, place.third(), last)
     }
 
+    /// All its addresses, as a firewall writes them.
+    pub(crate) fn all(self) -> String {
+        format!("127.{}.0.0/16", self.0)
+    }
+
     /// A region's addresses, as a firewall writes them.
     pub(crate) fn region(self, place: Place) -> String {
         format!("127.{}.{}.0/24", self.0, place.third())

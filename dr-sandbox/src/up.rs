@@ -123,15 +123,18 @@ fn design(layout: &Layout, options: &Up, subnet: Subnet) -> Result<State> {
         Some(program) => program.clone(),
         None => std::env::current_exe().map_err(fault::io("find this command"))?,
     };
-    let account = Account::for_servers()?;
+    let accounts = Account::for_servers()?;
     let mut rng = rand::rng();
     let id: String = (0..8).map(|_| char::from(rng.random_range(b'a'..=b'z'))).collect();
-    let data = match &account {
-        // The folder itself is made later: what counts is the way to it.
-        Some(account) if !layout.dir().parent().is_some_and(|parent| account.reaches(parent)) => {
-            std::env::temp_dir().join(format!("dr-sandbox-{id}"))
-        }
-        Some(_) | None => layout.dir().join("data"),
+    // The folder itself is made later: what counts is the way to it.
+    let reached = layout
+        .dir()
+        .parent()
+        .is_some_and(|parent| accounts.iter().flatten().all(|account| account.reaches(parent)));
+    let data = if reached {
+        layout.dir().join("data")
+    } else {
+        std::env::temp_dir().join(format!("dr-sandbox-{id}"))
     };
     let places =
         [(SOURCE, Place::First, options.source_replicas), (TARGET, Place::Second, options.target_replicas)];
@@ -154,6 +157,10 @@ fn design(layout: &Layout, options: &Up, subnet: Subnet) -> Result<State> {
                 app: address(subnet.inside(*place, 10), app),
                 agent: address(subnet.inside(*place, 1), agent),
                 home: data.join(name),
+                account: match place {
+                    Place::First => accounts[0].clone(),
+                    Place::Second => accounts[1].clone(),
+                },
                 replicas: *replicas,
             };
             (Side::new(*name), region)
@@ -165,7 +172,6 @@ fn design(layout: &Layout, options: &Up, subnet: Subnet) -> Result<State> {
         Timestamp::system().plus(options.lifetime),
         subnet,
         postgres::find_programs()?,
-        account,
         data,
         address(outside, dns),
         regions,
@@ -177,10 +183,10 @@ fn design(layout: &Layout, options: &Up, subnet: Subnet) -> Result<State> {
 async fn make(layout: &Layout, state: &State, options: &Up, claim: OwnedFd) -> Result<()> {
     secrets(layout)?;
     if !state.data.starts_with(layout.dir()) {
+        // In a folder that everybody may write to, one that is there already is somebody else's.
         fs::create_dir(&state.data).map_err(fault::at("create", &state.data))?;
-    } else {
-        fs::create_dir_all(&state.data).map_err(fault::at("create", &state.data))?;
     }
+    state::open_folder(&state.data, 0o755)?;
     let source = state.region(&Side::new(SOURCE))?;
     let mut zone = Zone::new(ZONE);
     if let (IpAddr::V4(shop), IpAddr::V4(server)) = (source.app.ip(), state.dns.ip()) {

@@ -10,7 +10,7 @@ use dr_core::{Error, ErrorKind, Result, Side};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::agent::Staff;
 use crate::fault;
@@ -19,6 +19,8 @@ use crate::state::{Layout, State};
 
 /// How often a process may end in a row before it serves, until that is the verdict.
 const TRIES: u32 = 4;
+/// How long a process that is not wanted any more may take to finish what it has begun.
+const LEAVING: Duration = Duration::from_secs(3);
 /// The first pause before another try; it doubles.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -53,6 +55,7 @@ impl Post {
 enum Seat {
     Starting,
     Serving,
+    Leaving,
     Failed { times: u32, why: String },
 }
 
@@ -107,7 +110,7 @@ impl Crew {
         self.wanted.send_modify(|wanted| wanted.broken = true);
         let mut changed = self.seats.changed.subscribe();
         let empty = changed.wait_for(|()| self.seats.is_empty());
-        match tokio::time::timeout(within, empty).await {
+        match timeout(within, empty).await {
             Ok(_) => Ok(()),
             Err(_) => Err(Error::new(ErrorKind::Timeout, "some of the service's processes do not end")),
         }
@@ -134,7 +137,7 @@ impl Crew {
                 .into_iter()
                 .chain(apps().filter_map(|(_, seat)| match seat {
                     Seat::Failed { why, .. } => Some(why.clone()),
-                    Seat::Starting | Seat::Serving => None,
+                    Seat::Starting | Seat::Serving | Seat::Leaving => None,
                 }))
                 .collect(),
             broken: wanted.broken,
@@ -153,7 +156,7 @@ impl Crew {
             if let Some(why) = self.seats.hopeless() {
                 return Err(Error::new(ErrorKind::Refused, why).during("start the service"));
             }
-            if staff.ready == staff.desired {
+            if staff.ready == staff.desired && !self.seats.is_anybody_leaving() {
                 return Ok(staff);
             }
             if timeout_at(until, changed.changed()).await.is_err() {
@@ -173,55 +176,65 @@ impl Crew {
 async fn fill(post: Post, mut wanted: watch::Receiver<Wanted>, seats: Arc<Seats>, foreman: Foreman) {
     let mut failures = 0;
     while wanted.wait_for(|wanted| post.is_wanted(*wanted)).await.is_ok() {
-        let mut unwanted = wanted.clone();
-        let ended = tokio::select! {
-            biased;
-            _ = unwanted.wait_for(|wanted| !post.is_wanted(*wanted)) => None,
-            why = serve(post, &seats, &foreman, &mut failures) => Some(why),
+        let Some(why) = serve(post, wanted.clone(), &seats, &foreman, &mut failures).await else {
+            failures = 0;
+            seats.set(post, None);
+            continue;
         };
-        match ended {
-            // The child was dropped, which sends SIGKILL; the port and the memory are free when it is reaped.
-            None => {
+        failures += 1;
+        seats.set(post, Some(Seat::Failed { times: failures, why }));
+        let mut unwanted = wanted.clone();
+        tokio::select! {
+            biased;
+            _ = unwanted.wait_for(|wanted| !post.is_wanted(*wanted)) => {
                 failures = 0;
                 seats.set(post, None);
             }
-            Some(why) => {
-                failures += 1;
-                seats.set(post, Some(Seat::Failed { times: failures, why }));
-                let pause = PAUSE * 2_u32.pow(failures.min(5));
-                let mut unwanted = wanted.clone();
-                tokio::select! {
-                    biased;
-                    _ = unwanted.wait_for(|wanted| !post.is_wanted(*wanted)) => {
-                        failures = 0;
-                        seats.set(post, None);
-                    }
-                    () = sleep(pause) => {}
-                }
-            }
+            () = sleep(PAUSE * 2_u32.pow(failures.min(5))) => {}
         }
     }
 }
 
-/// Runs one process until it ends, and says why it did.
-async fn serve(post: Post, seats: &Seats, foreman: &Foreman, failures: &mut u32) -> String {
+/// Runs one process until it ends, and says why it did; `None` if it was told to.
+async fn serve(
+    post: Post,
+    mut wanted: watch::Receiver<Wanted>,
+    seats: &Seats,
+    foreman: &Foreman,
+    failures: &mut u32,
+) -> Option<String> {
     seats.set(post, Some(Seat::Starting));
     let (mut child, out) = match foreman.start(post) {
         Ok(started) => started,
-        Err(error) => return error.chain(),
+        Err(error) => return Some(error.chain()),
     };
-    // The leash: it is cut when this is dropped.
-    let _leash = child.stdin.take();
-    let mut line = String::new();
-    let mut out = BufReader::new(out);
-    if matches!(out.read_line(&mut line).await, Ok(1..)) && line.trim_end() == READY {
-        *failures = 0;
-        seats.set(post, Some(Seat::Serving));
+    let leash = child.stdin.take();
+    let life = async {
+        let mut line = String::new();
+        let mut out = BufReader::new(out);
+        if matches!(out.read_line(&mut line).await, Ok(1..)) && line.trim_end() == READY {
+            *failures = 0;
+            seats.set(post, Some(Seat::Serving));
+        }
+        match child.wait().await {
+            Ok(status) => format!("a process ended: {status}"),
+            Err(error) => format!("a process is lost: {error}"),
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = wanted.wait_for(|wanted| !post.is_wanted(*wanted)) => {}
+        why = life => return Some(why),
     }
-    match child.wait().await {
-        Ok(status) => format!("a process ended: {status}"),
-        Err(error) => format!("a process is lost: {error}"),
+    // It may finish what it has begun, unless the whole region is to die. Dropped, it is killed.
+    seats.set(post, Some(Seat::Leaving));
+    drop(leash);
+    tokio::select! {
+        biased;
+        _ = wanted.wait_for(|wanted| wanted.broken) => {}
+        _ = timeout(LEAVING, child.wait()) => {}
     }
+    None
 }
 
 impl Foreman {
@@ -261,6 +274,11 @@ impl Seats {
 
     fn is_empty(&self) -> bool {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    fn is_anybody_leaving(&self) -> bool {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.values().any(|seat| *seat == Seat::Leaving)
     }
 
     /// A process of the service that ended too often to be believed in.

@@ -99,8 +99,8 @@ impl Region {
 
     /// Starts it all again, as it was: PostgreSQL too, unless its start gate bars it.
     pub(crate) async fn heal(&self) -> Result<Staff> {
-        let barred = postgres::barred(&self.region);
-        if process::postmaster(&self.region.data()).is_none() && barred.is_none() {
+        let down = process::postmaster(&self.region.data()).is_none();
+        if down && postgres::barred(&self.state, &self.region).await?.is_none() {
             postgres::start(&self.state, &self.region).await?;
         }
         self.crew.heal();

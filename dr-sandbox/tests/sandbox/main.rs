@@ -3,6 +3,7 @@
 
 mod exec;
 mod partition;
+mod plan;
 mod story;
 mod support;
 mod workloads;

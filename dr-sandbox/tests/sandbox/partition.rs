@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Sandbox, acked};
+use crate::support::{Sandbox, acked, wait_until};
 use dr_sandbox::{Command, Up};
 
 fn is_root() -> bool {
@@ -37,7 +37,8 @@ async fn a_region_that_is_cut_off_is_silent_and_goes_on_writing_inside() {
     let (before, stray) = (acked(&cut), inside(&cut, "us-east-1"));
     let later = sandbox.until("writes inside", |status| inside(status, "us-east-1") > stray + 20).await;
     assert!(acked(&later) <= before + 5, "callers outside still reach it");
-    assert_eq!(received(&sandbox).await, received(&sandbox).await, "the standby still receives");
+    let received = || asked(&sandbox, "target", "select pg_last_wal_receive_lsn(), pg_sleep(0.5)");
+    assert_eq!(received(), received(), "the standby still receives");
 
     sandbox.run(Command::Heal).await;
     sandbox.until("acknowledged orders again", |status| acked(status) > acked(&later) + 10).await;
@@ -48,19 +49,35 @@ async fn a_region_that_is_cut_off_is_silent_and_goes_on_writing_inside() {
     assert!(!tables.contains(&id), "{tables}");
 }
 
-/// How far the standby's log reaches.
-async fn received(sandbox: &Sandbox) -> String {
+#[tokio::test]
+async fn a_standby_that_is_cut_off_receives_nothing_and_its_neighbours_go_on() {
+    if !is_root() {
+        return;
+    }
+    let (sandbox, other) = tokio::join!(Sandbox::up(), Sandbox::up());
+    let following = "select count(*) from pg_stat_replication where state = 'streaming'";
+    assert_eq!(asked(&sandbox, "source", following), "1");
+    sandbox.run(Command::Partition { side: "target".to_owned() }).await;
+    let before = acked(&sandbox.status().await);
+    sandbox.until("orders all the same", |status| acked(status) > before + 10).await;
+    wait_until("a primary without a standby", || asked(&sandbox, "source", following) == "0").await;
+    assert_eq!(asked(&other, "source", following), "1", "one sandbox's firewall is not another's");
+    sandbox.run(Command::Heal).await;
+    wait_until("the standby again", || asked(&sandbox, "source", following) == "1").await;
+}
+
+/// The answer of a region's own database, asked on its own machine.
+fn asked(sandbox: &Sandbox, part: &str, query: &str) -> String {
     let state = sandbox.state();
     let bin = state["bin"].as_str().unwrap();
-    let (host, port) =
-        state["regions"]["eu-central-1"]["postgres"].as_str().unwrap().split_once(':').unwrap();
+    let side = if part == "source" { "us-east-1" } else { "eu-central-1" };
+    let (host, port) = state["regions"][side]["postgres"].as_str().unwrap().split_once(':').unwrap();
     let psql = format!("{bin}/psql");
-    let query = "select pg_last_wal_receive_lsn(), pg_sleep(0.5)";
     let output = sandbox
-        .exec("target", &[&psql, "-h", host, "-p", port, "-U", "dr", "-d", "orders", "-Atc", query])
+        .exec(part, &[&psql, "-h", host, "-p", port, "-U", "dr", "-d", "orders", "-Atc", query])
         .stdin(std::process::Stdio::null())
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }

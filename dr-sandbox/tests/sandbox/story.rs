@@ -34,6 +34,21 @@ async fn a_region_dies_under_load_and_comes_back_and_nothing_is_left() {
 }
 
 #[tokio::test]
+async fn a_killed_server_leaves_nothing_in_the_kernel_either() {
+    let sandbox = Sandbox::with(Up { load: 0, ..Up::default() }).await;
+    let home = sandbox.state()["regions"]["us-east-1"]["home"].as_str().unwrap().to_owned();
+    let read = || std::fs::read_to_string(format!("{home}/pgdata/postmaster.pid")).unwrap();
+    let segment = read().lines().nth(6).unwrap().split_whitespace().nth(1).unwrap().to_owned();
+    let segments = || std::fs::read_to_string("/proc/sysvipc/shm").unwrap();
+    let is_there = || segments().lines().any(|line| line.split_whitespace().nth(1) == Some(&segment));
+    assert!(is_there());
+    sandbox.run(broken("source")).await;
+    assert!(is_there(), "a killed server frees it no more");
+    sandbox.run(Command::Down).await;
+    assert!(!is_there());
+}
+
+#[tokio::test]
 async fn every_acknowledged_order_is_in_the_database() {
     let sandbox = Sandbox::up().await;
     let status = sandbox.until("acknowledged orders", |status| acked(status) > 20).await;
