@@ -240,6 +240,12 @@ pub(crate) struct MeasureArgs {
     /// Go on until stopped, and leave a heartbeat in the state store for runs to read.
     #[arg(long)]
     pub keep: bool,
+    /// With --keep: keep samples too, so that a run knows what callers went through before it began.
+    #[arg(long, requires = "keep")]
+    pub samples: bool,
+    /// With --keep: write the plan's ledgers too, so that a run knows which acknowledged writes are lost.
+    #[arg(long, requires = "samples")]
+    pub ledger: bool,
     /// Under which name the heartbeat is left.
     #[arg(long, default_value = "prober")]
     pub name: String,

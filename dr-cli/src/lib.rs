@@ -20,6 +20,7 @@ mod confirm;
 mod exit;
 mod extra;
 mod heard;
+mod kept;
 mod pilot;
 mod problem;
 mod saved;

@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use dr_core::engine::{Finish, News};
 use dr_core::event::{Event, RunState};
 use dr_core::measure::{
-    Acceptance, Bookkeeper, FenceWatch, Findings, LedgerLog, LedgerSpec, Measurement, OutageMeasured,
-    ProbeLog, ProbeLoop, ProbeSpec, SampleFile, book_of, cut, measure, measure_outage, next_row, reconcile,
+    Acceptance, Bookkeeper, FenceWatch, Findings, LedgerLog, LedgerSpec, LossMeasured, Measurement,
+    OutageMeasured, ProbeLog, ProbeLoop, ProbeSpec, SampleFile, book_of, cut, measure, measure_outage,
+    next_row, reconcile,
 };
 use dr_core::plan::{LossSpec, OutageSpec};
 use dr_core::resource::{Cancel, Canceller, Cx, Redactor, Roles};
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 
 use crate::bound::Loaded;
+use crate::kept::{Kept, SHOWN_WITHIN};
 
 /// What is measured, for whom, and where the samples go.
 #[derive(Debug, Clone)]
@@ -40,6 +42,8 @@ pub(crate) struct Order {
     pub events: Events,
     /// Until when callers were known to be served, before the run.
     pub good_until: Option<Timestamp>,
+    /// The samples of a prober that measured before the run as well.
+    pub kept: Option<Kept>,
 }
 
 /// A store's side that counts as fenced from now on.
@@ -57,6 +61,7 @@ pub(crate) struct Seats {
     recovered: Vec<tokio::sync::watch::Receiver<dr_core::measure::ProbeLive>>,
     thread: Option<JoinHandle<()>>,
     resources: BTreeMap<ResourceName, Resource>,
+    news: mpsc::UnboundedSender<News>,
     env: Env,
 }
 
@@ -76,6 +81,7 @@ impl Seats {
         (news, fenced): (mpsc::UnboundedSender<News>, mpsc::UnboundedReceiver<Fenced>),
     ) -> Result<Self> {
         let ledgers = Cancel::pair();
+        let seen = news.clone();
         let probers = Cancel::pair();
         let (ready, is_ready) = tokio::sync::oneshot::channel();
         let seat = Thread {
@@ -102,6 +108,7 @@ impl Seats {
             recovered,
             thread: Some(thread),
             resources,
+            news: seen,
             env,
         })
     }
@@ -113,13 +120,74 @@ impl Seats {
     async fn survivors(
         &self,
         loss: &LossSpec,
+        book: &str,
         log: &LedgerLog,
         side: &dr_core::Side,
     ) -> Option<dr_core::resource::Survivors> {
         let ledger = self.resources.get(&loss.store)?.ledger()?;
         let last = next_row(log) - 1;
         let cx = self.cx(Duration::from_secs(10));
-        ledger.survivors(&cx, side, &book_of(&self.order.run), 1, last).await.ok()
+        ledger.survivors(&cx, side, book, 1, last).await.ok()
+    }
+
+    /// What the always-on prober saw of it, from before the run's begin: once its file shows the recovery.
+    async fn measured_before(
+        &self,
+        index: usize,
+        probe: &ResourceName,
+        accept: &Acceptance,
+    ) -> Option<OutageMeasured> {
+        let kept = self.order.kept.as_ref()?;
+        let until = tokio::time::Instant::now() + SHOWN_WITHIN;
+        loop {
+            let measured = measure_outage(probe, &kept.probes(index)?, accept)?;
+            let whole = measured.since <= self.order.binds_from && measured.recovered.is_some();
+            if whole {
+                self.keep_evidence(kept, "probes", index);
+                return Some(measured);
+            }
+            if tokio::time::Instant::now() >= until {
+                return None;
+            }
+            // The prober makes its samples durable each second.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// The always-on prober's files belong to the evidence.
+    fn keep_evidence(&self, kept: &Kept, kind: &str, index: usize) {
+        for (hour, path) in kept.files(kind, index) {
+            let name = format!("{kind}-{}-{hour}.ndjson", index + 1);
+            let copy = self.order.folder.join(name);
+            // What cannot be copied is missing in the bundle; the figures are in the journal.
+            if std::fs::copy(path, &copy).is_ok()
+                && let Ok(mark) = SampleFile::open(&copy).and_then(|mut file| file.mark())
+            {
+                let _ = self.news.send(News::Seen(samples(mark)));
+            }
+        }
+    }
+
+    /// Each ledger held against what survived: those that were there before the cut first, for they know about loss.
+    async fn losses(&self, serving: &dr_core::Side, cut: Option<Timestamp>) -> Vec<LossMeasured> {
+        let mut losses = Vec::new();
+        for (index, loss) in self.order.losses.iter().enumerate() {
+            let mut logs: Vec<(String, LedgerLog)> =
+                self.order.kept.as_ref().map(|kept| kept.ledgers(index)).unwrap_or_default();
+            if let (Some(kept), false) = (&self.order.kept, logs.is_empty()) {
+                self.keep_evidence(kept, "ledger", index);
+            }
+            let bytes = tokio::fs::read(self.file("ledger", index)).await.unwrap_or_default();
+            logs.extend(LedgerLog::parse(&bytes).ok().map(|log| (book_of(&self.order.run), log)));
+            let mut of_store = Vec::new();
+            for (book, log) in logs.iter().filter(|(_, log)| !log.is_empty()) {
+                let survivors = self.survivors(loss, book, log, serving).await;
+                of_store.push(reconcile(&loss.store, log, survivors.as_ref(), cut));
+            }
+            of_store.sort_by_key(|loss| loss.lost_span.is_none());
+            losses.extend(of_store);
+        }
+        losses
     }
 
     fn cx(&self, within: Duration) -> Cx {
@@ -169,22 +237,13 @@ impl Finish for Seats {
         for (index, outage) in self.order.outages.iter().enumerate() {
             let bytes = tokio::fs::read(self.file("probes", index)).await.unwrap_or_default();
             let accept = Acceptance::new(outage).served_by(serving.clone(), self.order.binds_from);
-            outages.extend(
-                ProbeLog::parse(&bytes).ok().and_then(|log| measure_outage(&outage.probe, &log, &accept)),
-            );
+            let own =
+                ProbeLog::parse(&bytes).ok().and_then(|log| measure_outage(&outage.probe, &log, &accept));
+            outages.extend(self.measured_before(index, &outage.probe, &accept).await.or(own));
         }
         let entries = self.order.events.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         let cut = cut(&state.began, &entries, &outages);
-        let mut losses = Vec::new();
-        for (index, loss) in self.order.losses.iter().enumerate() {
-            let bytes = tokio::fs::read(self.file("ledger", index)).await.unwrap_or_default();
-            let Ok(log) = LedgerLog::parse(&bytes) else { continue };
-            if log.is_empty() {
-                continue;
-            }
-            let survivors = self.survivors(loss, &log, &serving).await;
-            losses.push(reconcile(&loss.store, &log, survivors.as_ref(), cut));
-        }
+        let losses = self.losses(&serving, cut).await;
         Some(measure(
             &state.began,
             &entries,

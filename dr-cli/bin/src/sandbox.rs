@@ -18,7 +18,9 @@ fn run(matches: &ArgMatches) -> ExitCode {
         Err(error) => error.exit(),
     };
     if let Command::Up(up) = &mut sandbox.command {
-        up.extra_processes = vec![prober("outside", "outside"), prober("beside-target", "eu-central-1")];
+        let mut outside = prober("outside", "outside");
+        outside.extend(["--samples", "--ledger"].map(str::to_owned));
+        up.extra_processes = vec![outside, prober("beside-target", "eu-central-1")];
     }
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return ExitCode::FAILURE;
@@ -39,5 +41,7 @@ fn run(matches: &ArgMatches) -> ExitCode {
 
 /// An always-on prober of the sandbox's plan.
 fn prober(name: &str, seat: &str) -> Vec<String> {
-    ["measure", "{plan}", "--keep", "--name", name, "--seat", seat, "--every", "500ms"].map(str::to_owned).to_vec()
+    ["measure", "{plan}", "--keep", "--name", name, "--seat", seat, "--every", "500ms"]
+        .map(str::to_owned)
+        .to_vec()
 }

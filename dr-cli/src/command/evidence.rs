@@ -30,14 +30,19 @@ fn verify_all(named: &[PathBuf], json: bool) -> Outcome {
     for path in named {
         folders.extend(bundles_in(path)?);
     }
-    let report =
-        if let [one] = folders.as_slice() { dr_evidence::verify(one) } else { verify_chain(&folders, &[]) };
-    if json {
-        anstream::println!("{}", as_json(&report));
-    } else {
-        tell(&report);
+    let mut reports: Vec<(String, Report)> =
+        folders.iter().map(|folder| (folder.display().to_string(), dr_evidence::verify(folder))).collect();
+    if folders.len() > 1 {
+        reports.push(("the chain of bundles".to_owned(), verify_chain(&folders, &[])));
     }
-    Ok(if report.is_sound() { Exit::Success } else { Exit::Evidence })
+    let sound = reports.iter().all(|(_, report)| report.is_sound());
+    if json {
+        let all: Vec<_> = reports.iter().map(|(name, report)| as_json(name, report)).collect();
+        anstream::println!("{}", json!({ "sound": sound, "reports": all }));
+    } else {
+        reports.iter().for_each(|(name, report)| tell(name, report));
+    }
+    Ok(if sound { Exit::Success } else { Exit::Evidence })
 }
 
 /// A bundle itself, or every bundle in a folder, oldest first.
@@ -62,25 +67,28 @@ fn bundles_in(path: &Path) -> Outcome<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn as_json(report: &Report) -> serde_json::Value {
+fn as_json(name: &str, report: &Report) -> serde_json::Value {
     let checks = report.checks().iter().map(|check| match &check.outcome {
         Found::Passed => json!({ "what": check.what, "outcome": "passed" }),
         Found::Failed(why) => json!({ "what": check.what, "outcome": "failed", "why": why }),
         Found::NotChecked(why) => json!({ "what": check.what, "outcome": "not_checked", "why": why }),
     });
-    json!({ "sound": report.is_sound(), "checks": checks.collect::<Vec<_>>() })
+    json!({ "name": name, "sound": report.is_sound(), "checks": checks.collect::<Vec<_>>() })
 }
 
-fn tell(report: &Report) {
+fn tell(name: &str, report: &Report) {
+    anstream::println!("{name}");
     for check in report.checks() {
         match &check.outcome {
-            Found::Passed => anstream::println!("{GOOD}✓{GOOD:#} {}", check.what),
-            Found::Failed(why) => anstream::println!("{BAD}✗{BAD:#} {}: {why}", check.what),
-            Found::NotChecked(why) => anstream::println!("{DIM}–{DIM:#} {}: not checked: {why}", check.what),
+            Found::Passed => anstream::println!("  {GOOD}✓{GOOD:#} {}", check.what),
+            Found::Failed(why) => anstream::println!("  {BAD}✗{BAD:#} {}: {why}", check.what),
+            Found::NotChecked(why) => {
+                anstream::println!("  {DIM}–{DIM:#} {}: not checked: {why}", check.what)
+            }
         }
     }
     match report.first_failure() {
-        None => anstream::println!("{GOOD}sound{GOOD:#}"),
-        Some(failure) => anstream::println!("{BAD}NOT sound{BAD:#}: {failure}"),
+        None => anstream::println!("  {GOOD}sound{GOOD:#}"),
+        Some(failure) => anstream::println!("  {BAD}NOT sound{BAD:#}: {failure}"),
     }
 }

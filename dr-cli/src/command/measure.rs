@@ -1,19 +1,27 @@
 //! `dr measure`: asks the real service as its callers do; with `--keep` it goes on, and leaves a heartbeat for runs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use dr_core::journal::StateStore;
-use dr_core::measure::{Heartbeat, Keeper, KeeperSpec, Publish, Vantage};
-use dr_core::resource::{Ask, Cancel, Redactor, Replication, SeatKind};
+use dr_core::measure::{
+    Bookkeeper, Heartbeat, Keeper, KeeperSpec, LedgerLog, LedgerSpec, ProbeLoop, ProbeSpec, Publish,
+    SampleFile, Vantage, next_row,
+};
+use dr_core::plan::LossSpec;
+use dr_core::resource::{Ask, Cancel, Cx, Redactor, Replication, SeatKind};
 use dr_core::time::show_duration;
-use dr_core::{Backends, Env, Result, Side};
+use dr_core::{Backends, Env, Resource, ResourceName, Result, RunId, Side, StepId};
 use serde_json::json;
 
+use crate::actor;
 use crate::args::MeasureArgs;
 use crate::bound::{Loaded, load};
 use crate::exit::Exit;
+use crate::heard::{Beat, KeptAt};
+use crate::kept::Kept;
 use crate::problem::{Outcome, Problem};
 use crate::state;
 
@@ -27,14 +35,18 @@ pub(crate) async fn run(backends: &Backends, args: &MeasureArgs) -> Outcome {
 }
 
 #[derive(Debug)]
-struct ToStore(StateStore);
+struct ToStore {
+    store: StateStore,
+    samples: Option<KeptAt>,
+}
 
 #[async_trait]
 impl Publish for ToStore {
     async fn publish(&self, heartbeat: &Heartbeat) -> Result<()> {
-        let value = serde_json::to_value(heartbeat)
+        let beat = Beat { heartbeat: heartbeat.clone(), samples: self.samples.clone() };
+        let value = serde_json::to_value(beat)
             .map_err(|error| dr_core::Error::invalid("the heartbeat cannot be written").because(error))?;
-        self.0.put_heartbeat(&format!("{}.{}", heartbeat.plan, heartbeat.name), value).await
+        self.store.put_heartbeat(&format!("{}.{}", heartbeat.plan, heartbeat.name), value).await
     }
 }
 
@@ -47,10 +59,13 @@ async fn keep(loaded: &Loaded, args: &MeasureArgs) -> Outcome {
         "outside" => Vantage::Outside,
         side => Vantage::At(Side::new(side)),
     };
+    let kept = args.samples.then(|| folder(&state, &loaded.plan.name, &args.name)).transpose()?;
+    let samples = kept.as_ref().map(|kept| KeptAt { host: actor::host(), folder: kept.folder().to_owned() });
     let mut spec = KeeperSpec::new(&args.name, &loaded.plan.name, seat);
     spec.interval = args.every.into();
     spec.within = WITHIN.min(spec.interval.max(Duration::from_millis(500)));
-    let (mut keeper, _live) = Keeper::new(spec, env.clock(), Arc::new(ToStore(state.store)));
+    let publish = Arc::new(ToStore { store: state.store, samples });
+    let (mut keeper, _live) = Keeper::new(spec, env.clock(), publish);
     for (name, resource) in &resources {
         if let Some(observer) = resource.observer::<Replication>() {
             keeper = keeper.watching(name.clone(), observer);
@@ -73,9 +88,105 @@ async fn keep(loaded: &Loaded, args: &MeasureArgs) -> Outcome {
         args.seat,
         args.name
     );
-    keeper.run(stop).await;
+    let sampling = async {
+        match &kept {
+            Some(kept) => sample(loaded, &resources, kept, args, &env, &stop).await,
+            None => Ok(()),
+        }
+    };
+    let ((), sampled) = tokio::join!(keeper.run(stop.clone()), sampling);
     signals.abort();
+    sampled?;
     Ok(Exit::Success)
+}
+
+/// Where this prober keeps its samples: beside the runs, on this machine.
+fn folder(state: &state::State, plan: &str, name: &str) -> Outcome<Kept> {
+    let run = RunId::new(format!("prober-{plan}-{name}"));
+    let runs = state.store.run_folder(&run);
+    let folder =
+        runs.parent().and_then(|runs| runs.parent()).unwrap_or(&runs).join("probers").join(run.as_str());
+    std::fs::create_dir_all(&folder).map_err(|error| {
+        Problem::new(Exit::JournalLost, format!("{} cannot be made: {error}", folder.display()))
+    })?;
+    Ok(Kept::new(folder))
+}
+
+/// Hour by hour: each has files and books of its own, and what is older than two hours goes.
+async fn sample(
+    loaded: &Loaded,
+    resources: &BTreeMap<ResourceName, Resource>,
+    kept: &Kept,
+    args: &MeasureArgs,
+    env: &Env,
+    stop: &Cancel,
+) -> Outcome<()> {
+    while !stop.is_cancelled() {
+        let hour = Kept::hour(&args.name, env.now());
+        let (canceller, over) = Cancel::pair();
+        let mut tasks = tokio::task::JoinSet::new();
+        for (index, outage) in loaded.plan.measure.outages.iter().enumerate() {
+            let Some(prober) = resources.get(&outage.probe).and_then(Resource::prober) else { continue };
+            let file = SampleFile::open(&kept.file("probes", index, &hour))?;
+            let (probe, _watch) = ProbeLoop::new(ProbeSpec::new(outage), prober, env.clock(), file);
+            let over = over.clone();
+            tasks.spawn(async move {
+                probe.run(over).await;
+            });
+        }
+        for (index, loss) in loaded.plan.measure.losses.iter().enumerate().filter(|_| args.ledger) {
+            write_ledger(resources, kept, index, loss, &hour, env, &over, &mut tasks).await?;
+        }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(Kept::rest_of_hour(env.now())) => {}
+        }
+        canceller.cancel();
+        while tasks.join_next().await.is_some() {}
+    }
+    Ok(())
+}
+
+#[expect(clippy::too_many_arguments, reason = "one call, in the loop above")]
+async fn write_ledger(
+    resources: &BTreeMap<ResourceName, Resource>,
+    kept: &Kept,
+    index: usize,
+    loss: &LossSpec,
+    hour: &str,
+    env: &Env,
+    over: &Cancel,
+    tasks: &mut tokio::task::JoinSet<()>,
+) -> Outcome<()> {
+    let ledger = |name: &ResourceName| resources.get(name).and_then(Resource::ledger);
+    let Some((via, store)) = ledger(loss.via.as_ref().unwrap_or(&loss.store)).zip(ledger(&loss.store)) else {
+        return Ok(());
+    };
+    let mut cx = Cx::new(RunId::new(hour), StepId::new("measure"), WITHIN);
+    cx.clock = env.clock();
+    store.open(&cx, hour).await?;
+    for (book, path) in kept.outlived("ledger", index) {
+        // An hour that cannot be cleared away now is tried again in the next.
+        if store.close(&cx, &book).await.is_ok() {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+    for (_, path) in kept.outlived("probes", index) {
+        let _ = std::fs::remove_file(path);
+    }
+    let path = kept.file("ledger", index, hour);
+    let known = std::fs::read(&path).ok().and_then(|bytes| LedgerLog::parse(&bytes).ok());
+    let mut spec = LedgerSpec::new(loss, &RunId::new(hour));
+    spec.first = known.as_ref().map_or(1, next_row);
+    let (keeper, _live) = Bookkeeper::new(spec, via, env.clock(), SampleFile::open(&path)?);
+    let over = over.clone();
+    tasks.spawn(async move {
+        if let Err(error) = keeper.run(over).await {
+            anstream::eprintln!("the ledger stopped: {}", error.chain());
+        }
+    });
+    Ok(())
 }
 
 async fn wait_for_the_end(limit: Option<Duration>) {

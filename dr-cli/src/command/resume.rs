@@ -13,7 +13,7 @@ use crate::actor;
 use crate::args::{ResumeArgs, SteerArgs, TellArgs};
 use crate::bound::{Loaded, load, load_bytes};
 use crate::exit::Exit;
-use crate::heard::Probers;
+use crate::heard::{self, Probers};
 use crate::pilot::{self, PLAN, Pilot};
 use crate::problem::{Outcome, Problem};
 use crate::seats::{Order, Seats};
@@ -92,6 +92,8 @@ pub(crate) async fn drive(
     for request in asked {
         pilot.ask(pilot::message(request, reason));
     }
+    let beats = heard::heartbeats(&state.store, &loaded.plan).await?;
+    let heard = heard::outage(&beats, env.now());
     let order = Order {
         run: run.clone(),
         outages: folded.began.outages.clone(),
@@ -101,6 +103,7 @@ pub(crate) async fn drive(
         folder: state.store.run_folder(run),
         events: pilot.events(),
         good_until: None,
+        kept: heard.kept,
     };
     let seats =
         Seats::start(order, Arc::clone(&loaded), resources, env.clone(), redactor.clone(), pilot.seats())

@@ -124,7 +124,7 @@ pub(crate) async fn begin(
     }
     let resources = loaded.connect(&env, &redactor).await?;
     let heard = outage(&state, &loaded, args, &env).await?;
-    ask(&loaded, &script, &roles, args, kind, heard, &env)?;
+    ask(&loaded, &script, &roles, args, kind, &heard, &env)?;
 
     let run = env.run_id();
     let actor = actor::here();
@@ -161,6 +161,7 @@ pub(crate) async fn begin(
         folder: state.store.run_folder(&run),
         events: pilot.events(),
         good_until: heard.good_until,
+        kept: heard.kept.clone(),
     };
     let seats =
         Seats::start(order, Arc::clone(&loaded), resources, env.clone(), redactor.clone(), pilot.seats())
@@ -223,14 +224,15 @@ async fn no_debts(state: &state::State, loaded: &Loaded, args: &RunArgs) -> Outc
 }
 
 async fn outage(state: &state::State, loaded: &Loaded, args: &RunArgs, env: &Env) -> Outcome<OutageHeard> {
+    let beats = heard::heartbeats(&state.store, &loaded.plan).await?;
+    let heard = heard::outage(&beats, env.now());
     if let Some(text) = &args.outage_since {
         let since: Timestamp = text.parse().map_err(|_| {
             Problem::new(Exit::Usage, format!("`{text}` is no time")).help("write it as 2026-11-21T02:00:00Z")
         })?;
-        return Ok(OutageHeard { since: Some(since), ..OutageHeard::default() });
+        return Ok(OutageHeard { since: Some(since), ..heard });
     }
-    let beats = heard::heartbeats(&state.store, &loaded.plan).await?;
-    Ok(heard::outage(&beats, env.now()))
+    Ok(heard)
 }
 
 /// Says with numbers what is about to happen, and asks.
@@ -240,7 +242,7 @@ fn ask(
     roles: &Roles,
     args: &RunArgs,
     kind: Kind,
-    heard: OutageHeard,
+    heard: &OutageHeard,
     env: &Env,
 ) -> Outcome<()> {
     if kind.mode == Mode::Guard {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 use dr_core::engine::{DriveEnd, Driven};
-use dr_core::event::{Ending, RunState, Suspension};
+use dr_core::event::{Ending, Mode, RunState, Suspension};
 use dr_core::measure::{Basis, Figure};
 use dr_core::plan::Limit;
 use dr_core::time::show_duration;
@@ -47,17 +47,27 @@ pub(crate) fn render(driven: &Driven, bundle: Option<&Path>) -> String {
 }
 
 fn measured(state: &RunState) -> String {
-    let Some(measurement) = &state.measurement else { return String::new() };
+    let moves_callers = !matches!(state.began.mode, Mode::Protect | Mode::Guard);
+    let Some(measurement) = state.measurement.as_ref().filter(|_| moves_callers) else {
+        return String::new();
+    };
     let mut out = String::new();
     let budget = &state.began.budget;
     out.push_str(&figure("outage", measurement.rto.as_ref(), budget.rto));
     out.push_str(&figure("data lost", measurement.rpo.as_ref(), budget.rpo));
-    for loss in &measurement.losses {
-        let lost = match &loss.lost {
-            Some(lost) => format!("{} of {} acknowledged writes lost", lost.len(), loss.acknowledged),
-            None => format!("of {} acknowledged writes it is not known which are there", loss.acknowledged),
-        };
-        out.push_str(&format!("  {:<12} {lost} ({})\n", "ledger", loss.store));
+    let known: Option<Vec<usize>> =
+        measurement.losses.iter().map(|loss| loss.lost.as_ref().map(Vec::len)).collect();
+    let acknowledged: u64 = measurement.losses.iter().map(|loss| loss.acknowledged).sum();
+    match known {
+        _ if measurement.losses.is_empty() => {}
+        Some(lost) => {
+            let lost: usize = lost.iter().sum();
+            out.push_str(&format!("  {:<12} {lost} of {acknowledged} acknowledged writes lost\n", "ledger"));
+        }
+        None => {
+            let told = format!("which of {acknowledged} acknowledged writes are there is not known");
+            out.push_str(&format!("  {:<12} {told}\n", "ledger"));
+        }
     }
     out
 }
