@@ -1,15 +1,61 @@
-//! For authors of backends: strict twins of every kind of resource, decorators that break them, and harnesses that run
-//! a whole plan on them.
+//! For authors of backends: strict twins of every kind of resource, conformance suites for yours, decorators that break
+//! things between a run and its resources, and harnesses that run a whole plan on them.
 //!
-//! - [`model`] are the twins: a world in memory with a database, a fleet, a name and a service, in tokio's time.
-//! - [`decorate`] puts lost replies, failures and recorders before any verb.
-//! - [`Rig`] runs a few lines of plan on a world; [`crash_everywhere`] crashes that run at each append of its journal.
+//! - [`suite`]: one case for each sentence of a trait's documentation. Your backend runs the suites of the capabilities
+//!   that it offers; so do the twins, and the real PostgreSQL and DNS of this project.
+//! - [`model`]: the twins, a world in memory with a database, a fleet, a name and a service, in tokio's time.
+//! - [`decorate`]: lost replies, failures and recorders before any verb.
+//! - [`Rig`]: a few lines of plan, run on a world; [`crash_everywhere`] crashes that run at each append of its journal.
 //!
-//! It is no part of what a command ships: next door is `dr-core`, whose traits a backend implements.
+//! It ships with no command. Next door is `dr-core`, whose traits a backend implements.
+//!
+//! # A backend's own test
+//!
+//! A fixture makes a fresh subject for each case and pulls levers on it. Say `false` to a lever that you have not: its
+//! cases are listed as skipped. Here the twin of a DNS name stands for your resource.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! use dr_core::{Result, async_trait};
+//! use dr_testkit::model::{ModelTraffic, World};
+//! use dr_testkit::suite::{self, Fixture, Lever, Levers, Subject};
+//! use std::time::Duration;
+//!
+//! #[derive(Debug)]
+//! struct Names;
+//!
+//! #[async_trait]
+//! impl Fixture for Names {
+//!     async fn fresh(&self) -> Result<Subject> {
+//!         let entry = World::new(["east", "west"]).traffic("entry", Duration::from_secs(1));
+//!         Ok(Subject::new(entry.resource(), "east", "west", Hands(entry)))
+//!     }
+//! }
+//!
+//! #[derive(Debug)]
+//! struct Hands(ModelTraffic);
+//!
+//! #[async_trait]
+//! impl Levers for Hands {
+//!     async fn pull(&self, lever: &Lever) -> bool {
+//!         match lever {
+//!             Lever::Meddle("route") => self.0.point_at("203.0.113.9"),
+//!             _ => return false,
+//!         }
+//!         true
+//!     }
+//! }
+//!
+//! let report = suite::traffic(&Names).await;
+//! report.assert(10);
+//! assert!(!report.skipped().is_empty(), "nothing silences it here, and the report says so:\n{report}");
+//! # }
+//! ```
 
 mod crash;
 pub mod decorate;
 mod rig;
+pub mod suite;
 
 pub use crash::{Crashes, crash_everywhere};
 pub use dr_core::model;

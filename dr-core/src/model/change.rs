@@ -61,6 +61,32 @@ impl Change {
     }
 }
 
+impl Change {
+    pub(super) fn answers_for(&self, name: &ResourceName) -> bool {
+        match self {
+            Self::Answer { zone, .. } => zone == name,
+            Self::Fence { .. }
+            | Self::Open { .. }
+            | Self::Promote { .. }
+            | Self::Cancel { .. }
+            | Self::Follow { .. }
+            | Self::Ready { .. } => false,
+        }
+    }
+
+    pub(super) fn readies(&self, name: &ResourceName, on: &Side) -> bool {
+        match self {
+            Self::Ready { fleet, side, .. } => (fleet, side) == (name, on),
+            Self::Fence { .. }
+            | Self::Open { .. }
+            | Self::Promote { .. }
+            | Self::Cancel { .. }
+            | Self::Follow { .. }
+            | Self::Answer { .. } => false,
+        }
+    }
+}
+
 impl Inner {
     pub(super) fn carry_out(&mut self, change: &Change, at: Instant) {
         match change {

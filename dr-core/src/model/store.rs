@@ -164,6 +164,14 @@ impl ModelStore {
         self.world.with(|world| world.carry_out(&change, Instant::now()));
     }
 
+    /// Somebody starts the node of a side past its fence and promotes it: it is on a history of its own.
+    pub fn promote_by_hand_past_its_fence(&self, side: impl Into<Side>) {
+        let side = side.into();
+        self.start_by_force(side.clone());
+        self.at(&side, |node| node.primary = false);
+        self.promote_by_hand(side);
+    }
+
     /// A promotion takes that much longer, and is pending meanwhile whether or not anybody waits for it.
     pub fn stall_promotions(&self, by: Duration) {
         self.change(|state| state.stalled = by);

@@ -152,6 +152,8 @@ impl ModelTraffic {
             let servers = u32::try_from(zone.servers.len()).unwrap_or(1);
             zone.record = wanted.to_vec();
             zone.moved = Some((wanted.to_vec(), now.plus(propagate * servers)));
+            // The newest word wins on every server.
+            world.pending.retain(|_, change| !change.answers_for(&self.name));
             for server in 0..servers {
                 let (zone, values) = (self.name.clone(), wanted.to_vec());
                 world.ask(Change::Answer { zone, server: server as usize, values }, propagate * (server + 1));
@@ -160,8 +162,9 @@ impl ModelTraffic {
         })?;
         self.world
             .until(cx, "route", |world| {
+                let under_way = world.pending.values().any(|change| change.answers_for(&self.name));
                 let zone = world.zones.get(&self.name);
-                Ok(zone.is_some_and(|zone| zone.says(wanted)).then_some(()))
+                Ok((!under_way && zone.is_some_and(|zone| zone.says(wanted))).then_some(()))
             })
             .await
     }

@@ -113,7 +113,8 @@ impl ModelWorkloads {
                 let states = world.fleet(&self.name, side)?.values().cloned().collect::<Vec<_>>();
                 let is =
                     |state: &WorkloadState| wanted.get(&state.name).is_none_or(|count| state.ready == *count);
-                if states.iter().all(is) {
+                let under_way = world.pending.values().any(|change| change.readies(&self.name, side));
+                if states.iter().all(is) && !under_way {
                     return Ok(Some(Scaled { side: side.clone(), workloads: states }));
                 }
                 let short = states

@@ -1,0 +1,235 @@
+//! The sentences of [`dr_core::resource::Effect`], for any verb.
+
+use std::time::Duration;
+
+use dr_core::resource::{Before, Call, Class, Prepared, Standing};
+use dr_core::{ErrorKind, Happened, Side};
+use tokio::time::Instant;
+
+use super::fixture::{Fixture, Lever, Subject};
+use super::report::{Report, Stop, Suite, ensure};
+
+/// Tries every sentence of the effect contract on one verb. `call` makes the call, after whatever has to be done to the
+/// subject first (a promotion is preceded by a fence); `on` says which side it acts on, to be silenced.
+pub async fn effect<C: Call>(
+    fixture: &dyn Fixture,
+    on: impl Fn(&Subject) -> Side,
+    call: impl AsyncFn(&Subject) -> Result<C, Stop>,
+) -> Report {
+    let mut suite = Suite::new(fixture, C::VERB);
+    looking(&mut suite, &on, &call).await;
+    making(&mut suite, &on, &call).await;
+    putting_back(&mut suite, &call).await;
+    suite.done()
+}
+
+async fn looking<C: Call>(
+    suite: &mut Suite<'_>,
+    on: &impl Fn(&Subject) -> Side,
+    call: &impl AsyncFn(&Subject) -> Result<C, Stop>,
+) {
+    suite
+        .case("prepare never changes anything", async |subject| {
+            let (effect, call) = (subject.effect::<C>()?, call(subject).await?);
+            let before = subject.look().await?;
+            let first = effect.prepare(&subject.cx(), &call).await?;
+            let second = effect.prepare(&subject.cx(), &call).await?;
+            ensure(first == second, format!("{first:?}, then {second:?}"))?;
+            same(&before, &subject.look().await?)
+        })
+        .await;
+    suite
+        .case("prepare says what would change while it is not so", async |subject| {
+            let (effect, call) = (subject.effect::<C>()?, call(subject).await?);
+            let prepared = effect.prepare(&subject.cx(), &call).await?;
+            match &prepared.standing {
+                Standing::Would { diff } => ensure(!diff.0.is_empty(), "an empty difference"),
+                Standing::Already | Standing::Unknown { .. } => Err(Stop::Broken(format!("{prepared:?}"))),
+            }
+        })
+        .await;
+    suite
+        .case("prepare says `already` once it is so", async |subject| {
+            let (effect, call) = (subject.effect::<C>()?, call(subject).await?);
+            let was = effect.prepare(&subject.cx(), &call).await?;
+            effect.apply(&subject.cx(), &call, &was).await?;
+            let prepared = effect.prepare(&subject.cx(), &call).await?;
+            ensure(prepared.is_already(), format!("{prepared:?}"))
+        })
+        .await;
+    suite
+        .case("what cannot be read is unknown or an error, never `already`", async |subject| {
+            let (effect, call) = (subject.effect::<C>()?, call(subject).await?);
+            let was = effect.prepare(&subject.cx(), &call).await?;
+            effect.apply(&subject.cx(), &call, &was).await?;
+            subject.pull(Lever::Silence(on(subject))).await?;
+            match effect.prepare(&subject.cx(), &call).await {
+                Ok(prepared) => {
+                    ensure(matches!(prepared.standing, Standing::Unknown { .. }), format!("{prepared:?}"))
+                }
+                Err(_) => Ok(()),
+            }
+        })
+        .await;
+    suite
+        .case("it reads the version of the state before that it records", async |subject| {
+            let (effect, call) = (subject.effect::<C>()?, call(subject).await?);
+            let Prepared { before, .. } = effect.prepare(&subject.cx(), &call).await?;
+            let kept: Option<Before> =
+                serde_json::to_string(&before).ok().and_then(|text| serde_json::from_str(&text).ok());
+            ensure(
+                effect.reads().contains(&before.version),
+                format!("it writes version {}", before.version),
+            )?;
+            ensure(kept.as_ref() == Some(&before), "the state before does not survive a journal")
+        })
+        .await;
+}
+
+async fn making<C: Call>(
+    suite: &mut Suite<'_>,
+    on: &impl Fn(&Subject) -> Side,
+    call: &impl AsyncFn(&Subject) -> Result<C, Stop>,
+) {
+    suite
+        .case("a repeat ends in the same world and returns the same outcome", async |subject| {
+            let (effect, call) = (subject.effect::<C>()?, call(subject).await?);
+            let was = effect.prepare(&subject.cx(), &call).await?;
+            let first = effect.apply(&subject.cx(), &call, &was).await?;
+            let before = subject.look().await?;
+            let second = effect.apply(&subject.cx(), &call, &was).await?;
+            let shown = |outcome: &C::Outcome| serde_json::to_string(outcome).unwrap_or_default();
+            let how = C::VERB != "follow";
+            ensure(!how || shown(&first) == shown(&second), format!("{first:?}, then {second:?}"))?;
+            same(&before, &subject.look().await?)
+        })
+        .await;
+    suite
+        .case("dropped at any await it may be called again", async |subject| {
+            for after in [0_u64, 1, 5, 20, 80] {
+                let Ok(call) = call(subject).await else { break };
+                let effect = subject.effect::<C>()?;
+                let was = effect.prepare(&subject.cx(), &call).await?;
+                let cut = Duration::from_millis(after);
+                if tokio::time::timeout(cut, effect.apply(&subject.cx(), &call, &was)).await.is_ok() {
+                    break;
+                }
+                effect.apply(&subject.cx(), &call, &was).await?;
+                let prepared = effect.prepare(&subject.cx(), &call).await?;
+                ensure(prepared.is_already(), format!("dropped after {cut:?}, repeated: {prepared:?}"))?;
+            }
+            Ok(())
+        })
+        .await;
+    suite
+        .case("it keeps to its deadline on a silent side", async |subject| {
+            let (effect, call) = (subject.effect::<C>()?, call(subject).await?);
+            let was = effect.prepare(&subject.cx(), &call).await?;
+            subject.pull(Lever::Silence(on(subject))).await?;
+            let time = Duration::from_secs(2);
+            let began = Instant::now();
+            let cx = subject.cx_within(time);
+            let result = tokio::time::timeout(time * 3, effect.apply(&cx, &call, &was)).await;
+            let took = began.elapsed();
+            ensure(
+                took <= time + Duration::from_millis(500),
+                format!("{time:?} were given, it took {took:?}"),
+            )?;
+            ensure(!matches!(result, Ok(Ok(_))), "it claims success on a side that does not answer")
+        })
+        .await;
+    suite
+        .case("an error says that nothing happened only where nothing did", async |subject| {
+            let (effect, call) = (subject.effect::<C>()?, call(subject).await?);
+            let was = effect.prepare(&subject.cx(), &call).await?;
+            let before = subject.look().await?;
+            subject.pull(Lever::Silence(on(subject))).await?;
+            let result = effect.apply(&subject.cx(), &call, &was).await;
+            subject.pull(Lever::Heal(on(subject))).await?;
+            match result {
+                Ok(_) => Err(Stop::Broken("it claims success on a side that does not answer".to_owned())),
+                Err(error) if error.happened() == Happened::No => same(&before, &subject.look().await?),
+                Err(_) => Ok(()),
+            }
+        })
+        .await;
+}
+
+async fn putting_back<C: Call>(suite: &mut Suite<'_>, call: &impl AsyncFn(&Subject) -> Result<C, Stop>) {
+    suite
+        .case("undo puts back what was there, and a repeat changes nothing", async |subject| {
+            let (effect, call) = (subject.effect::<C>()?, call(subject).await?);
+            undoable(&call)?;
+            let before = subject.look().await?;
+            let was = effect.prepare(&subject.cx(), &call).await?;
+            effect.apply(&subject.cx(), &call, &was).await?;
+            effect.undo(&subject.cx(), &call, &was.before).await?;
+            same(&before, &subject.look().await?)?;
+            effect.undo(&subject.cx(), &call, &was.before).await?;
+            same(&before, &subject.look().await?)
+        })
+        .await;
+    suite
+        .case("undo of what never was applied changes nothing", async |subject| {
+            let (effect, call) = (subject.effect::<C>()?, call(subject).await?);
+            undoable(&call)?;
+            let before = subject.look().await?;
+            let was = effect.prepare(&subject.cx(), &call).await?;
+            effect.undo(&subject.cx(), &call, &was.before).await?;
+            same(&before, &subject.look().await?)
+        })
+        .await;
+    suite
+        .case("undo puts back wherever the apply got to", async |subject| {
+            let (effect, call) = (subject.effect::<C>()?, call(subject).await?);
+            undoable(&call)?;
+            let before = subject.look().await?;
+            let was = effect.prepare(&subject.cx(), &call).await?;
+            let cut = Duration::from_millis(10);
+            let _ = tokio::time::timeout(cut, effect.apply(&subject.cx(), &call, &was)).await;
+            effect.undo(&subject.cx(), &call, &was.before).await?;
+            same(&before, &subject.look().await?)
+        })
+        .await;
+    suite
+        .case("undo after somebody else's change is a conflict, and the change stays", async |subject| {
+            let (effect, call) = (subject.effect::<C>()?, call(subject).await?);
+            undoable(&call)?;
+            let was = effect.prepare(&subject.cx(), &call).await?;
+            effect.apply(&subject.cx(), &call, &was).await?;
+            subject.pull(Lever::Meddle(C::VERB)).await?;
+            let theirs = subject.look().await?;
+            let result = effect.undo(&subject.cx(), &call, &was.before).await;
+            let kind = result.as_ref().err().map(dr_core::Error::kind);
+            ensure(kind == Some(ErrorKind::Conflict), format!("{result:?}"))?;
+            same(&theirs, &subject.look().await?)
+        })
+        .await;
+    suite
+        .case("undo of a point of no return that took effect is an error", async |subject| {
+            let (effect, call) = (subject.effect::<C>()?, call(subject).await?);
+            if call.class() != Class::PointOfNoReturn {
+                return Err(Stop::Skip("it is no point of no return".to_owned()));
+            }
+            let was = effect.prepare(&subject.cx(), &call).await?;
+            effect.apply(&subject.cx(), &call, &was).await?;
+            let world = subject.look().await?;
+            let result = effect.undo(&subject.cx(), &call, &was.before).await;
+            ensure(result.is_err(), "it claims that what happened did not happen")?;
+            same(&world, &subject.look().await?)
+        })
+        .await;
+}
+
+fn undoable<C: Call>(call: &C) -> Result<(), Stop> {
+    match call.class() {
+        Class::Reversible | Class::Fence => Ok(()),
+        Class::Read | Class::Irreversible | Class::PointOfNoReturn => {
+            Err(Stop::Skip("it is not of a class that is put back".to_owned()))
+        }
+    }
+}
+
+fn same(before: &str, after: &str) -> Result<(), Stop> {
+    ensure(before == after, format!("the world changed from\n{before}\nto\n{after}"))
+}

@@ -1,0 +1,179 @@
+//! The sentences of `promote`, `follow`, `pause` and `unpause`.
+
+use std::time::Duration;
+
+use dr_core::ErrorKind;
+use dr_core::resource::{
+    At, Basis, FenceHow, FenceProof, Follow, FollowHow, Pause, Promote, Replication, Role, Unpause, Written,
+};
+
+use super::effect::effect;
+use super::fence::fenced;
+use super::fixture::{Fixture, Subject};
+use super::report::{Report, Stop, Suite, ensure};
+
+/// Tries a replicated store: promotion, following, pausing.
+pub async fn store(fixture: &dyn Fixture) -> Report {
+    let target = |subject: &Subject| subject.target.clone();
+    let source = |subject: &Subject| subject.source.clone();
+    let promotion = effect(fixture, target, async |subject| {
+        let proof = fenced(subject).await?;
+        Ok(promote(subject, Some(Basis::Planned { fences: vec![proof] })))
+    })
+    .await;
+    let following = effect(fixture, source, async |subject| {
+        promoted(subject).await?;
+        Ok(follow(subject))
+    })
+    .await;
+    let pausing =
+        effect(fixture, target, async |subject| Ok(Pause { side: subject.target.clone().into() })).await;
+    let unpausing = effect(fixture, target, async |subject| {
+        let (effect, call) = (subject.effect::<Pause>()?, Pause { side: subject.target.clone().into() });
+        let was = effect.prepare(&subject.cx(), &call).await?;
+        effect.apply(&subject.cx(), &call, &was).await?;
+        Ok(Unpause { side: subject.target.clone().into() })
+    })
+    .await;
+    promotion.and(following).and(pausing).and(unpausing).and(own(fixture).await)
+}
+
+async fn own(fixture: &dyn Fixture) -> Report {
+    let mut suite = Suite::new(fixture, "store");
+    suite
+        .case("without a basis every promotion is refused, and nothing changes", async |subject| {
+            let before = subject.look().await?;
+            let (effect, call) = (subject.effect::<Promote>()?, promote(subject, None));
+            let was = effect.prepare(&subject.cx(), &call).await?;
+            let result = effect.apply(&subject.cx(), &call, &was).await;
+            let kind = result.as_ref().err().map(dr_core::Error::kind);
+            ensure(kind == Some(ErrorKind::Refused), format!("{result:?}"))?;
+            ensure(before == subject.look().await?, "the world changed")
+        })
+        .await;
+    suite
+        .case(
+            "a planned promotion that the store cannot prove is not ready, and nothing changes",
+            async |subject| {
+                let before = subject.look().await?;
+                let claimed = FenceProof::new(
+                    subject.source.clone(),
+                    FenceHow::StoppedAndBarred,
+                    dr_core::Timestamp::system(),
+                );
+                let call = promote(subject, Some(Basis::Planned { fences: vec![claimed] }));
+                let effect = subject.effect::<Promote>()?;
+                let was = effect.prepare(&subject.cx(), &call).await?;
+                let result = effect.apply(&subject.cx_within(Duration::from_secs(3)), &call, &was).await;
+                let kind = result.as_ref().err().map(dr_core::Error::kind);
+                ensure(kind == Some(ErrorKind::NotReady), format!("the source is open: {result:?}"))?;
+                ensure(before == subject.look().await?, "the world changed")
+            },
+        )
+        .await;
+    suite
+        .case(
+            "a promotion succeeded means that the side takes writes and nobody else does",
+            async |subject| {
+                let promotion = promoted(subject).await?;
+                ensure(promotion.side == subject.target, format!("{promotion:?}"))?;
+                let seen = replication(subject).await?;
+                ensure(
+                    seen.writable_sides() == [&subject.target],
+                    format!("{:?} take writes", seen.writable_sides()),
+                )
+            },
+        )
+        .await;
+    suite
+        .case("a planned promotion loses no acknowledged row", async |subject| {
+            let ledger =
+                subject.resource.ledger().ok_or_else(|| Stop::Skip("it keeps no ledger".to_owned()))?;
+            ledger.open(&subject.cx(), "suite").await?;
+            let mut acked = Vec::new();
+            for row in 1..=50 {
+                if ledger.write(&subject.cx(), "suite", row).await == Written::Acked {
+                    acked.push(row);
+                }
+            }
+            ensure(acked.len() > 10, "hardly a row was acknowledged")?;
+            promoted(subject).await?;
+            let kept = ledger.survivors(&subject.cx(), &subject.target, "suite", 1, 50).await?;
+            let lost: Vec<_> = acked.into_iter().filter(|row| !kept.rows.contains(row)).collect();
+            ensure(lost.is_empty(), format!("lost: {lost:?}"))
+        })
+        .await;
+    suite
+        .case("an idle copy that has caught up lags by nothing", async |subject| {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            let seen = replication(subject).await?;
+            let lag = seen.leader(&subject.target).and_then(|node| node.lag);
+            ensure(lag == Some(Duration::ZERO), format!("{lag:?}"))
+        })
+        .await;
+    suite
+        .case(
+            "a copy whose replication is cut lags by more than nothing, or by an unknown time",
+            async |subject| {
+                subject.pull(super::fixture::Lever::CutReplication).await?;
+                if let Some(ledger) = subject.resource.ledger() {
+                    ledger.open(&subject.cx(), "suite").await?;
+                    ledger.write(&subject.cx(), "suite", 1).await;
+                }
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                let seen = replication(subject).await?;
+                let lag = seen.leader(&subject.target).and_then(|node| node.lag);
+                ensure(lag != Some(Duration::ZERO), "it says zero")
+            },
+        )
+        .await;
+    suite
+        .case("an old writer that follows is a standby of the new one", async |subject| {
+            promoted(subject).await?;
+            let (effect, call) = (subject.effect::<Follow>()?, follow(subject));
+            let was = effect.prepare(&subject.cx(), &call).await?;
+            let following = effect.apply(&subject.cx(), &call, &was).await?;
+            ensure(following.how != FollowHow::Already, format!("{following:?}"))?;
+            let seen = replication(subject).await?;
+            let role = seen.leader(&subject.source).map(|node| node.role);
+            ensure(role == Some(Role::Standby), format!("{role:?}"))
+        })
+        .await;
+    suite.done()
+}
+
+fn promote(subject: &Subject, basis: Option<Basis>) -> Promote {
+    Promote {
+        side: At::Named(subject.target.clone()),
+        accept_loss: None,
+        graceful_for: Duration::from_secs(10),
+        basis,
+    }
+}
+
+fn follow(subject: &Subject) -> Follow {
+    Follow { side: At::Named(subject.source.clone()), of: At::Named(subject.target.clone()) }
+}
+
+async fn replication(subject: &Subject) -> Result<Replication, Stop> {
+    let observer = subject.resource.observer::<Replication>();
+    let observer = observer.ok_or_else(|| Stop::Broken("a store that cannot be observed".to_owned()))?;
+    Ok(observer.observe(&subject.cx()).await?)
+}
+
+/// Fences the source and promotes the target, waiting for the planned proof as a run does.
+async fn promoted(subject: &Subject) -> Result<dr_core::resource::Promotion, Stop> {
+    let proof = fenced(subject).await?;
+    let (effect, call) =
+        (subject.effect::<Promote>()?, promote(subject, Some(Basis::Planned { fences: vec![proof] })));
+    let was = effect.prepare(&subject.cx(), &call).await?;
+    let cx = subject.cx();
+    loop {
+        match effect.apply(&cx, &call, &was).await {
+            Err(error) if error.kind() == ErrorKind::NotReady && cx.left() > Duration::from_millis(100) => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            other => return Ok(other?),
+        }
+    }
+}
