@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::event::{Debt, DebtKind, Ending, Event, Mode, RunState, Status};
-use crate::ids::ResourceName;
+use crate::ids::{PhaseName, ResourceName};
 use crate::measure::{Figure, judge};
 use crate::plan::Limit;
 use crate::resource::{
     Call, Class, Fact, FenceOutcome, Follow, Following, Prepared, Promote, Promotion, Seen,
 };
-use crate::time::show_duration;
+use crate::time::{Timestamp, show_duration};
 
 /// What a dry run says.
 pub(super) fn of_dry_run(state: &RunState, failures: &[String]) -> (Ending, String) {
@@ -77,14 +77,17 @@ fn seconds(seconds: f64) -> Duration {
 
 /// From the first start to the last end of each phase's steps, in seconds, by `<phase>_seconds`.
 pub(super) fn timings(state: &RunState) -> BTreeMap<String, f64> {
+    // One pass over the steps: a plan may have as many phases as steps.
+    let mut spans: BTreeMap<&PhaseName, (Option<Timestamp>, Option<Timestamp>)> = BTreeMap::new();
+    for (step, stood) in state.in_order() {
+        let (began, over) = spans.entry(&step.phase).or_default();
+        *began = [*began, stood.started].into_iter().flatten().min();
+        *over = (*over).max(stood.over);
+    }
     let mut timings = BTreeMap::new();
-    for phase in &state.began.script.phases {
-        let of_phase =
-            || state.in_order().filter(|(step, _)| step.phase == phase.name).map(|(_, state)| state);
-        let began = of_phase().filter_map(|step| step.started).min();
-        let over = of_phase().filter_map(|step| step.over).max();
-        if let Some((began, over)) = began.zip(over) {
-            timings.insert(format!("{}_seconds", phase.name), over.since(began).as_secs_f64());
+    for (phase, span) in spans {
+        if let (Some(began), Some(over)) = span {
+            timings.insert(format!("{phase}_seconds"), over.since(began).as_secs_f64());
         }
     }
     timings
