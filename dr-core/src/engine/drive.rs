@@ -190,6 +190,8 @@ impl Drive {
                 (DriveEnd::Suspended(why), with_sources(&error))
             }
         };
+        // Best effort: what is not released runs out by itself.
+        let _ = self.journal.release().await;
         Driven { end, text, state: self.state, unrecorded }
     }
 
@@ -215,6 +217,13 @@ impl Drive {
     /// Waits until something comes to rest, is due, or is said.
     async fn await_something(&mut self) -> Result<Option<(DriveEnd, String)>, JournalError> {
         let next_due = self.due.first().map(|(at, _)| *at);
+        let renewal = self.journal.lease_left().map(|left| left / 2);
+        let renew = async {
+            match renewal {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => std::future::pending().await,
+            }
+        };
         let timer = async {
             match next_due {
                 Some(at) => tokio::time::sleep_until(at).await,
@@ -246,6 +255,7 @@ impl Drive {
                 }
                 self.came_to_rest(batch).await?;
             }
+            () = renew => self.journal.renew().await?,
             () = timer => {
                 let now = Instant::now();
                 while let Some((at, index)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
@@ -316,11 +326,13 @@ impl Drive {
     }
 
     /// The context of an attempt, with its deadline: a step's share of time is for all its attempts together, and
-    /// three times that once there is no way back; one attempt never gets more than the share.
+    /// three times that once there is no way back and the run needs it; one attempt never gets more than the share.
     fn cx(&mut self, at: Index, id: &StepId, attempt: u32) -> Cx {
         let now = Instant::now();
-        let within = self.state.script_step(id).map_or(Duration::ZERO, |step| step.within);
-        let total = if self.crossed { within.saturating_mul(PATIENCE_PAST_NO_RETURN) } else { within };
+        let (within, optional) =
+            self.state.script_step(id).map_or((Duration::ZERO, false), |step| (step.within, step.optional));
+        let patience = if self.crossed && !optional { PATIENCE_PAST_NO_RETURN } else { 1 };
+        let total = within.saturating_mul(patience);
         let first = *self.first_tried.entry(at).or_insert(now);
         let mut deadline = (first + total).min(now + within);
         if let Some(lease) = self.journal.lease_left() {

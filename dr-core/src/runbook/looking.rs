@@ -104,13 +104,9 @@ fn pick(seen: Seen, call: &Look) -> Result<Facts> {
 
 #[async_trait]
 impl Effect<Look> for Looking {
-    async fn prepare(&self, cx: &Cx, call: &Look) -> Result<Prepared> {
-        let sight = self.look(cx, call).await?;
-        Ok(if sight.unmet.0.is_empty() {
-            Prepared::already(Before::nothing())
-        } else {
-            Prepared::would(sight.unmet, Before::nothing())
-        })
+    /// There is nothing to put back: it looks once, in `apply`.
+    async fn prepare(&self, _cx: &Cx, _call: &Look) -> Result<Prepared> {
+        Ok(Prepared::would(Diff::default(), Before::nothing()))
     }
 
     async fn apply(&self, cx: &Cx, call: &Look, _was: &Prepared) -> Result<Looked> {

@@ -121,6 +121,13 @@ impl Promoter {
         })
     }
 
+    async fn loss_if_unplanned(&self, cx: &Cx, side: &Side) -> Result<LossBound> {
+        match cx.urgency {
+            Urgency::Planned => Ok(LossBound::Unknown { why: "a planned run loses nothing".to_owned() }),
+            Urgency::Unplanned => self.loss(cx, side).await.map_err(Error::not_happened),
+        }
+    }
+
     /// Whether the plan accepts that loss.
     fn accept(call: &Promote, loss: &LossBound) -> Result<()> {
         match (call.accept_loss, loss) {
@@ -177,7 +184,9 @@ impl Effect<Promote> for Promoter {
 
     async fn apply(&self, cx: &Cx, call: &Promote, was: &Prepared) -> Result<Promotion> {
         let side = call.side.side()?.clone();
-        let ground = self.ground(cx).await?;
+        // Side by side: with the source black-holed each of the two waits for its silence.
+        let (ground, loss) = futures_util::join!(self.ground(cx), self.loss_if_unplanned(cx, &side));
+        let ground = ground?;
         if was.is_already() && cx.urgency == Urgency::Unplanned {
             // An earlier attempt promoted it and its reply was lost. What it would have found before is gone.
             let why = "it was promoted before its outcome could be recorded".to_owned();
@@ -204,7 +213,7 @@ impl Effect<Promote> for Promoter {
         } else if cx.urgency == Urgency::Planned {
             return Err(Error::refused("a planned run does not promote beside a side that is not fenced"));
         }
-        let loss = self.loss(cx, &side).await.map_err(Error::not_happened)?;
+        let loss = loss?;
         Self::accept(call, &loss)?;
         let basis = Basis::Forced { fences: ground.proofs, risk: ground.risk, loss };
         self.inner.apply(cx, &Promote { basis: Some(basis), ..call.clone() }, was).await

@@ -73,9 +73,8 @@ pub(super) struct RolesCheck(pub(super) Arc<dyn Observe<Replication>>);
 
 #[async_trait]
 impl Effect<CheckRoles> for RolesCheck {
-    async fn prepare(&self, cx: &Cx, call: &CheckRoles) -> Result<Prepared> {
-        let seen = self.0.observe(cx).await?;
-        judge(&seen, call, cx.urgency)?;
+    /// There is nothing to put back: it looks once, in `apply`.
+    async fn prepare(&self, _cx: &Cx, _call: &CheckRoles) -> Result<Prepared> {
         Ok(Prepared::would(Diff::default(), Before::nothing()))
     }
 
