@@ -39,13 +39,15 @@ pub(crate) fn text(layout: &Layout, state: &State) -> String {
         format!("      {name}: {{ agent: \"{}\", service: \"{}\" }}", region.agent, region.app)
     });
     let values = each(&|name, region| format!("      {name}: {}", region.app.ip()));
-    let (fence, promote) = if state.hard {
+    // A source that is not fenced goes on acknowledging: what may be lost then grows until the promotion.
+    let (fence, promote, rpo) = if state.hard {
         (
             "{ fence: orders, when_unreachable: { accept_after: 3s, vantage_points: 2 } }",
-            "{ promote: orders, accept_loss: 10s }",
+            "{ promote: orders, accept_loss: 1m }",
+            "1m",
         )
     } else {
-        ("{ fence: orders }", "{ promote: orders, accept_loss: 10s }")
+        ("{ fence: orders }", "{ promote: orders, accept_loss: 10s }", "10s")
     };
     format!(
         "# Written by `dr sandbox up` for the two regions that it has made.
@@ -53,7 +55,7 @@ schema: dr/v1
 name: sandbox
 source: {SOURCE}
 target: {TARGET}
-budget: {{ rto: 1m, rpo: 10s }}
+budget: {{ rto: 1m, rpo: {rpo} }}
 state: {{ at: {runs}, local: true }}
 
 resources:
@@ -120,7 +122,7 @@ phases:
   - name: scale_down
     within: 10s
     steps:
-      - {{ scale: services, in: source, replicas: 1, after_drain: true, optional: true }}
+      - {{ scale: services, in: source, replicas: 1, after_drain: true, optional: true, when: planned }}
   - name: reprotect
     within: 2m
     after: [health_check]
