@@ -149,7 +149,7 @@ impl Ledger for Book {
         self.take();
         let node = self.primary(cx.deadline).await?;
         let sql = format!("delete from public.dr_ledger where book = {}", literal(book));
-        match node.rows(&sql, cx.deadline).await {
+        match node.write(&sql, cx.deadline).await {
             Ok(_) => Ok(()),
             Err(Trouble::Said(code, _)) if code == SqlState::UNDEFINED_TABLE => Ok(()),
             Err(trouble) => Err(node.failed(trouble)),
@@ -159,22 +159,22 @@ impl Ledger for Book {
 
 /// Makes the ledger's table, and gives the application's role the right to it. Convergent.
 pub(crate) async fn ready(node: &Node, deadline: Instant) -> Result<(), Trouble> {
-    let exists = node.row("select to_regclass('public.dr_ledger') is not null as there", deadline).await?;
-    if exists.flag("there") != Some(true) {
-        let table = "create table if not exists public.dr_ledger (book text not null, row bigint not null, \
-                     at timestamptz not null default clock_timestamp(), primary key (book, row))";
-        node.rows(table, deadline).await?;
+    let role = node.application.as_ref().map_or("current_user".to_owned(), |login| literal(&login.user));
+    let state = format!(
+        "select case when to_regclass('public.dr_ledger') is null then false
+           else has_table_privilege({role}, 'public.dr_ledger', 'select')
+            and has_table_privilege({role}, 'public.dr_ledger', 'insert')
+            and has_table_privilege({role}, 'public.dr_ledger', 'delete') end as ready"
+    );
+    if node.row(&state, deadline).await?.flag("ready") == Some(true) {
+        return Ok(());
     }
+    let table = "create table if not exists public.dr_ledger (book text not null, row bigint not null, \
+                 at timestamptz not null default clock_timestamp(), primary key (book, row))";
+    node.write(table, deadline).await?;
     if let Some(application) = &node.application {
-        let has = format!(
-            "select has_table_privilege({}, 'public.dr_ledger', 'select, insert, delete') as has",
-            literal(&application.user)
-        );
-        if node.row(&has, deadline).await?.flag("has") != Some(true) {
-            let user = name(&application.user);
-            node.rows(&format!("grant select, insert, delete on public.dr_ledger to {user}"), deadline)
-                .await?;
-        }
+        let user = name(&application.user);
+        node.write(&format!("grant select, insert, delete on public.dr_ledger to {user}"), deadline).await?;
     }
     Ok(())
 }

@@ -101,7 +101,7 @@ impl Store {
         let state = read(node, cx.deadline).await.map_err(failed)?;
         self.willing(node, &state)?;
         if state.open > 0 || !state.known {
-            node.rows(&set(cx.run.as_str()), cx.deadline).await.map_err(failed)?;
+            node.write(&set(cx.run.as_str()), cx.deadline).await.map_err(failed)?;
         }
         let end = format!("select pg_terminate_backend(pid) from pg_stat_activity where {INSIDE}");
         loop {
@@ -254,7 +254,7 @@ impl State {
 
 /// Lifts what replicated to a server, if anything did.
 pub(crate) async fn lift(node: &Node, deadline: Instant) -> Result<(), Trouble> {
-    node.rows(LIFT, deadline).await.map(drop)
+    node.write(LIFT, deadline).await
 }
 
 fn prepared(node: &Node) -> Error {

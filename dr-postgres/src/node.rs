@@ -62,6 +62,11 @@ impl Node {
         self.noticing_an_end(answered)
     }
 
+    /// Changes something, where a role's or a database's default forbids it too. It must be safe to repeat.
+    pub(crate) async fn write(&self, sql: &str, deadline: Instant) -> Result<(), Trouble> {
+        self.rows(&format!("set transaction_read_only = off; {sql}"), deadline).await.map(drop)
+    }
+
     /// The last row of the answer.
     pub(crate) async fn row(&self, sql: &str, deadline: Instant) -> Result<Row, Trouble> {
         let mut rows = self.rows(sql, deadline).await?;

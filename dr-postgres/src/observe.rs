@@ -75,7 +75,9 @@ impl Look {
         let recovering = row
             .flag("recovering")
             .ok_or_else(|| Trouble::Nonsense("it does not say whether it is in recovery".to_owned()))?;
-        let timeline = if recovering {
+        let timeline = if let Some(timeline) = row.value("timeline") {
+            Some(timeline)
+        } else if recovering {
             ["checkpoint_timeline", "recovery_timeline", "received_timeline"]
                 .iter()
                 .filter_map(|column| row.value::<u64>(column))
@@ -93,7 +95,11 @@ impl Look {
             recovering,
             system: row.text("system").map(str::to_owned),
             timeline,
-            history: None,
+            history: match (timeline, row.text("history")) {
+                (Some(1), _) => Some(History { timeline: 1, switches: Vec::new() }),
+                (Some(timeline), Some(text)) => History::parse(timeline, text),
+                _ => None,
+            },
             written: row.value::<Lsn>("written").map(Lsn::end_of_last_record),
             replayed: row.value("replayed"),
             received: row.value("received"),
@@ -114,39 +120,26 @@ impl Look {
     }
 }
 
+/// The same with the timeline's history, in the same round trip, where our role may read files. Once a standby's receiver
+/// has gone, only its log files tell the newest timeline that it has.
+fn with_history() -> String {
+    format!(
+        "select look.*, line.newest as timeline, case when line.newest > 1 then
+           pg_read_file('pg_wal/' || lpad(upper(to_hex(line.newest)), 8, '0') || '.history', 0, 1000000, true) end as history
+         from ({LOOK}) look, lateral (select case
+           when look.recovering then greatest(checkpoint_timeline, recovery_timeline, received_timeline,
+             (select ('x' || max(substr(name, 1, 8)))::bit(32)::int from pg_ls_waldir() where name ~ '^[0-9A-F]{{24}}$'))
+           else ('x' || substr(walfile, 1, 8))::bit(32)::int end as newest) line"
+    )
+}
+
 impl Node {
     /// Looks at the server itself: its place and history, nothing more.
     pub(crate) async fn look(&self, deadline: Instant) -> Result<Look, Trouble> {
-        let mut look = Look::read(&self.row(LOOK, deadline).await?)?;
-        if look.recovering {
-            look.timeline = self.newest_timeline(look.timeline, deadline).await?;
-        }
-        look.history = self.history(look.timeline, deadline).await?;
-        Ok(look)
-    }
-
-    /// The newest timeline that a standby has log of: once its receiver has gone, nothing else tells in time.
-    async fn newest_timeline(&self, known: Option<u64>, deadline: Instant) -> Result<Option<u64>, Trouble> {
-        let sql =
-            "select max(substr(name, 1, 8)) as newest from pg_ls_waldir() where name ~ '^[0-9A-F]{24}$'";
-        match self.row(sql, deadline).await {
-            Ok(row) => Ok(known.max(row.text("newest").and_then(|text| u64::from_str_radix(text, 16).ok()))),
-            Err(Trouble::Said(..)) => Ok(known),
-            Err(trouble) => Err(trouble),
-        }
-    }
-
-    async fn history(&self, timeline: Option<u64>, deadline: Instant) -> Result<Option<History>, Trouble> {
-        let Some(timeline) = timeline else { return Ok(None) };
-        if timeline == 1 {
-            return Ok(Some(History { timeline, switches: Vec::new() }));
-        }
-        let file =
-            format!("select pg_read_file('pg_wal/{timeline:08X}.history', 0, 1000000, true) as history");
-        match self.row(&file, deadline).await {
-            Ok(row) => Ok(row.text("history").and_then(|text| History::parse(timeline, text))),
+        match self.row(&with_history(), deadline).await {
+            Ok(row) => Look::read(&row),
             // The right to read files is missing: the history is not known, which proves nothing and hides nothing.
-            Err(Trouble::Said(..)) => Ok(None),
+            Err(Trouble::Said(..)) => Look::read(&self.row(LOOK, deadline).await?),
             Err(trouble) => Err(trouble),
         }
     }

@@ -16,7 +16,7 @@ use crate::login_fence;
 use crate::lsn::Lsn;
 use crate::node::Node;
 use crate::observe::Look;
-use crate::session::{Session, literal};
+use crate::session::{Login, Session, literal};
 use crate::store::{Servers, Store};
 
 const POLL: Duration = Duration::from_millis(3);
@@ -76,13 +76,20 @@ impl Effect<Promote> for Store {
             )));
         };
         let (node, look) = candidate(cx, side).await.map_err(first)?;
-        if look.recovering {
-            if let Basis::Planned { fences } = basis {
-                self.prove(cx, node, &look, fences).await.map_err(|error| again(cx, error))?;
-            }
-            request(cx, node).await?;
+        if !look.recovering {
+            return self.finish(cx, node, None, basis.clone()).await;
         }
-        self.finish(cx, node, basis.clone()).await
+        let prove = async {
+            match basis {
+                Basis::Planned { fences } => self.prove(cx, node, &look, fences).await,
+                Basis::Forced { .. } => Ok(()),
+            }
+        };
+        // Callers' sessions are opened meanwhile; where a replicated fence denies them, they are opened after it is lifted.
+        let (proven, callers) = tokio::join!(prove, Callers::open(cx, node));
+        proven.map_err(|error| again(cx, error))?;
+        request(cx, node).await?;
+        self.finish(cx, node, callers.ok(), basis.clone()).await
     }
 
     /// Only where the server can be controlled: it is stopped after the request, and is in recovery since.
@@ -188,6 +195,13 @@ async fn request(cx: &Cx, node: &Node) -> Result<()> {
     let failed = |trouble| node.failed(trouble);
     cx.progress.say(format!("promoting {}", node.name));
     let session = node.session(cx.deadline).await.map_err(failed)?;
+    let pending = || {
+        Error::new(
+            ErrorKind::Timeout,
+            "it was asked to promote itself and does not say that it has: it may yet do it",
+        )
+        .on(node.name.clone())
+    };
     let mut asked: Option<Instant> = None;
     loop {
         if asked.is_none_or(|asked| asked.elapsed() >= ASK_AGAIN) {
@@ -195,21 +209,18 @@ async fn request(cx: &Cx, node: &Node) -> Result<()> {
                 Ok(_) => {}
                 // It left recovery between the question and the request.
                 Err(Trouble::Said(..)) if asked.is_some() => {}
+                Err(Trouble::Hung(_)) => return Err(pending()),
                 Err(trouble) => return Err(failed(trouble)),
             }
             asked = Some(Instant::now());
         }
-        let row =
-            session.row("select pg_is_in_recovery() as recovering", cx.deadline).await.map_err(failed)?;
+        let row = match session.row("select pg_is_in_recovery() as recovering", cx.deadline).await {
+            Err(Trouble::Hung(_)) => return Err(pending()),
+            row => row.map_err(failed)?,
+        };
         match row.flag("recovering") {
             Some(false) => return Ok(()),
-            Some(true) if cx.left() <= POLL => {
-                return Err(Error::new(
-                    ErrorKind::Timeout,
-                    "it was asked to promote itself and still is in recovery: it may yet do it",
-                )
-                .on(node.name.clone()));
-            }
+            Some(true) if cx.left() <= POLL => return Err(pending()),
             Some(true) => sleep(POLL).await,
             None => {
                 return Err(failed(Trouble::Nonsense(
@@ -222,10 +233,20 @@ async fn request(cx: &Cx, node: &Node) -> Result<()> {
 
 impl Store {
     /// Lifts what replicated, and proves that callers can write.
-    async fn finish(&self, cx: &Cx, node: &Node, basis: Basis) -> Result<Promotion> {
+    async fn finish(
+        &self,
+        cx: &Cx,
+        node: &Node,
+        callers: Option<Callers>,
+        basis: Basis,
+    ) -> Result<Promotion> {
         let failed = |trouble| node.failed(trouble);
         login_fence::lift(node, cx.deadline).await.map_err(failed)?;
         ledger::ready(node, cx.deadline).await.map_err(failed)?;
+        let callers = match callers {
+            Some(callers) => callers,
+            None => Callers::open(cx, node).await.map_err(failed)?,
+        };
         let unbar = async {
             match &node.control {
                 // Only a fence of an earlier run could have left a bar there; a primary must be able to restart.
@@ -236,10 +257,21 @@ impl Store {
                 None => Ok(()),
             }
         };
-        let (written, unbarred, look) =
-            tokio::join!(write_and_read_back(cx, node), unbar, node.look(cx.deadline));
-        written?;
-        let first_write = cx.now();
+        let written = async {
+            callers.write_and_read_back(cx).await?;
+            let first_write = cx.now();
+            callers.clean_up(cx).await?;
+            Ok(first_write)
+        };
+        let (written, unbarred, look) = tokio::join!(written, unbar, node.look(cx.deadline));
+        let first_write = written.map_err(|trouble| match trouble {
+            Trouble::Hung(_) => Error::new(
+                ErrorKind::Timeout,
+                "it is a primary and the first write does not come back: synchronous_standby_names waits for a standby?",
+            )
+            .on(node.name.clone()),
+            trouble => failed(trouble),
+        })?;
         if let Err(trouble) = unbarred {
             cx.progress.say(format!(
                 "{}: its control does not answer ({trouble}); no bar was looked for",
@@ -253,49 +285,42 @@ impl Store {
     }
 }
 
-/// As callers write: a new session as their role, at the address in the plan, and a row read back in another session.
-async fn write_and_read_back(cx: &Cx, node: &Node) -> Result<()> {
-    let login = node.application.as_ref().unwrap_or(&node.admin);
-    let plain = crate::session::Login { options: "", ..login.clone() };
-    let open = || node.endpoint.open(&plain, cx.deadline);
-    let failed = |trouble: Trouble| {
-        match trouble {
-        Trouble::Hung(_) => Error::new(
-            ErrorKind::Timeout,
-            "it is a primary and the first write does not come back: synchronous_standby_names waits for a standby?",
-        )
-        .on(node.name.clone()),
-        trouble => node.failed(trouble),
+/// Two sessions as callers have them: their role, the address in the plan, the server's own defaults.
+struct Callers {
+    writer: Session,
+    reader: Session,
+}
+
+impl Callers {
+    async fn open(cx: &Cx, node: &Node) -> Result<Self, Trouble> {
+        let login = node.application.as_ref().unwrap_or(&node.admin);
+        let plain = Login { options: "", ..login.clone() };
+        let open = || node.endpoint.open(&plain, cx.deadline);
+        let (writer, reader) = tokio::try_join!(open(), open())?;
+        Ok(Self { writer, reader })
     }
-    };
-    let (writer, reader): (Result<Session, Trouble>, Result<Session, Trouble>) = tokio::join!(open(), open());
-    let (writer, reader) = (writer.map_err(failed)?, reader.map_err(failed)?);
-    let book = literal(&format!("{}#promoted", cx.run));
-    let row = cx.attempt;
-    writer
-        .rows(
-            &format!(
-                "insert into public.dr_ledger (book, row) values ({book}, {row}) on conflict do nothing"
-            ),
-            cx.deadline,
-        )
-        .await
-        .map_err(failed)?;
-    let back = reader
-        .row(
-            &format!("select count(*) as rows from public.dr_ledger where book = {book} and row = {row}"),
-            cx.deadline,
-        )
-        .await
-        .map_err(failed)?;
-    if back.value::<u64>("rows") != Some(1) {
-        return Err(Error::new(ErrorKind::Unknown, "a row was committed and cannot be read back")
-            .on(node.name.clone()));
+
+    fn book(cx: &Cx) -> String {
+        literal(&format!("{}#promoted", cx.run))
     }
-    // The row has done its work; a drill leaves nothing behind.
-    writer
-        .rows(&format!("delete from public.dr_ledger where book = {book}"), cx.deadline)
-        .await
-        .map_err(failed)?;
-    Ok(())
+
+    /// A row that one session committed and the other sees.
+    async fn write_and_read_back(&self, cx: &Cx) -> Result<(), Trouble> {
+        let (book, row) = (Self::book(cx), cx.attempt);
+        let insert =
+            format!("insert into public.dr_ledger (book, row) values ({book}, {row}) on conflict do nothing");
+        self.writer.rows(&insert, cx.deadline).await?;
+        let question =
+            format!("select count(*) as rows from public.dr_ledger where book = {book} and row = {row}");
+        match self.reader.row(&question, cx.deadline).await?.value::<u64>("rows") {
+            Some(1) => Ok(()),
+            _ => Err(Trouble::Nonsense("a row was committed and cannot be read back".to_owned())),
+        }
+    }
+
+    /// The row has done its work; a drill leaves nothing behind.
+    async fn clean_up(&self, cx: &Cx) -> Result<(), Trouble> {
+        let delete = format!("delete from public.dr_ledger where book = {}", Self::book(cx));
+        self.writer.rows(&delete, cx.deadline).await.map(drop)
+    }
 }

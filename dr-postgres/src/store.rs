@@ -14,9 +14,8 @@ use crate::node::Node;
 use crate::session::{Endpoint, Login, Row};
 use crate::tls::Tls;
 
-/// Our own sessions may write where a role's default forbids it, and never wait for a synchronous standby that is gone.
-const ADMIN: &str = "-c default_transaction_read_only=off -c synchronous_commit=local -c statement_timeout=0 \
-                     -c lock_timeout=10s -c idle_in_transaction_session_timeout=0";
+/// Our own sessions never wait for a synchronous standby that is gone.
+const ADMIN: &str = "-c synchronous_commit=local -c statement_timeout=0 -c lock_timeout=10s -c idle_in_transaction_session_timeout=0";
 
 /// A PostgreSQL store.
 #[derive(Debug)]

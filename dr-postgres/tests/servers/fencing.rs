@@ -139,6 +139,7 @@ async fn a_read_only_setting_is_no_fence() {
     .await;
     assert!(matches!(holds(&store, EAST).await, Fencing::Open { .. }));
     sql(pair.east.port, "app", "begin read write; insert into t values (1); commit").await.unwrap();
+    assert_eq!(store.fence(&cx(), EAST).await.unwrap().how, FenceHow::NoLogin);
 }
 
 #[tokio::test]

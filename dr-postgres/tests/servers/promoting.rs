@@ -164,3 +164,24 @@ fn signal(pid: &str, signal: &str) {
         .stderr(std::process::Stdio::null())
         .status();
 }
+
+/// Measures how often a promotion that follows the loss of the primary by a few milliseconds stalls.
+#[tokio::test]
+#[ignore = "a measurement: takes minutes"]
+async fn measure_the_stall_of_a_promotion_right_after_the_loss() {
+    let mut took = Vec::new();
+    for turn in 0..16_u64 {
+        let pair = Pair::start_with("wal_retrieve_retry_interval = 5s").await;
+        let store = pair.store().await;
+        store.observe().await;
+        let call = promote(WEST, Some(forced(Vec::new())));
+        let effect = store.effect::<Promote>();
+        let was = effect.prepare(&cx(), &call).await.unwrap();
+        pair.east.kill();
+        tokio::time::sleep(Duration::from_millis(turn)).await;
+        let begun = Instant::now();
+        effect.apply(&cx(), &call, &was).await.unwrap();
+        took.push(begun.elapsed().as_millis());
+    }
+    println!("took {took:?} ms");
+}

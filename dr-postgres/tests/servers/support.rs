@@ -364,7 +364,8 @@ pub(crate) async fn one(port: u16, text: &str) -> Result<String, String> {
 
 /// Awaits a condition for at most twenty seconds.
 pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    for _ in 0..1_000 {
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < Duration::from_secs(20) {
         if condition().await {
             return;
         }
