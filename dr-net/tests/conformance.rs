@@ -1,0 +1,73 @@
+//! Kind `dns` against BIND, through the suites that the models pass too.
+
+mod support;
+
+use std::fmt;
+
+use dr_core::{Result, async_trait};
+use dr_net::DnsBackend;
+use dr_testkit::suite::{self, Fixture, Lever, Levers, Subject};
+use serde_json::json;
+use support::named::{Named, SECRET};
+use support::relay::Relay;
+use support::{SECOND, connected};
+
+#[derive(Debug)]
+struct Bind;
+
+/// The server, and the relay through which it is asked.
+struct Hands {
+    named: Named,
+    relay: Relay,
+}
+
+impl fmt::Debug for Hands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hands").field("named", &self.named.address).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Fixture for Bind {
+    async fn fresh(&self) -> Result<Subject> {
+        let named = Named::primary("shop 1 IN A 127.0.1.10").await;
+        let relay = Relay::to(named.address).await;
+        let config = json!({
+            "zone": "example.test", "record": "shop.example.test", "type": "A", "ttl": "1s",
+            "values": { "east": "127.0.1.10", "west": "127.0.2.10" },
+            "servers": [relay.address.to_string()],
+            "update": { "server": relay.address.to_string(),
+                        "key": { "name": "dr-key", "algorithm": "hmac-sha256",
+                                 "secret": format!("${{test:{SECRET}}}") } },
+        });
+        let resource = connected(&DnsBackend, config).await;
+        let mut subject = Subject::new(resource, "east", "west", Hands { named, relay });
+        subject.patience = 3 * SECOND;
+        Ok(subject)
+    }
+}
+
+#[async_trait]
+impl Levers for Hands {
+    async fn pull(&self, lever: &Lever) -> bool {
+        match lever {
+            Lever::Silence(_) => self.relay.black_hole(),
+            Lever::Meddle("route") => self
+                .named
+                .nsupdate("update delete shop.example.test A\nupdate add shop.example.test 1 A 127.0.9.9"),
+            _ => return false,
+        }
+        true
+    }
+
+    async fn look(&self) -> Option<String> {
+        Some(self.named.dig("shop.example.test", "A"))
+    }
+}
+
+#[tokio::test]
+async fn bind_behind_our_updates_keeps_every_promise_of_traffic() {
+    let report = suite::traffic(&Bind).await;
+    println!("{report}");
+    report.assert(13);
+}
