@@ -8,8 +8,9 @@ use dr_sandbox::{Command, Sandbox};
 
 /// The subcommand.
 pub(crate) fn extra() -> Extra {
-    let command = clap::Command::new("sandbox").about("Two real regions on this machine, to see dr work");
-    Extra { command: Sandbox::augment_args(command), run: Box::new(run) }
+    let command = Sandbox::augment_args(clap::Command::new("sandbox"));
+    let command = command.about("Makes two real regions on this machine, to see dr work").long_about(None);
+    Extra { command, run: Box::new(run) }
 }
 
 fn run(matches: &ArgMatches) -> ExitCode {
