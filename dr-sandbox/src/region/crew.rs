@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -41,6 +42,13 @@ enum Post {
 }
 
 impl Post {
+    fn role(self) -> &'static str {
+        match self {
+            Self::App(_) => "app",
+            Self::Inside => "inside",
+        }
+    }
+
     fn is_wanted(self, wanted: Wanted) -> bool {
         !wanted.broken
             && match self {
@@ -217,7 +225,7 @@ async fn serve(
             seats.set(post, Some(Seat::Serving));
         }
         match child.wait().await {
-            Ok(status) => format!("a process ended: {status}"),
+            Ok(status) => format!("a process ended: {status}: {}", foreman.last_words(post)),
             Err(error) => format!("a process is lost: {error}"),
         }
     };
@@ -238,12 +246,19 @@ async fn serve(
 }
 
 impl Foreman {
+    fn log(&self, post: Post) -> PathBuf {
+        self.layout.log(&format!("{}.{}", self.side, post.role()))
+    }
+
+    /// The end of what processes of that kind wrote to their standard error.
+    fn last_words(&self, post: Post) -> String {
+        let text = std::fs::read_to_string(self.log(post)).unwrap_or_default();
+        text.lines().last().unwrap_or("it said nothing").to_owned()
+    }
+
     fn start(&self, post: Post) -> Result<(Child, ChildStdout)> {
-        let role = match post {
-            Post::App(_) => "app",
-            Post::Inside => "inside",
-        };
-        let log = self.layout.log(&format!("{}.{role}", self.side));
+        let role = post.role();
+        let log = self.log(post);
         let log = File::options().create(true).append(true).open(&log).map_err(fault::at("open", &log))?;
         let mut child = Command::new(&self.state.program)
             .args(["sandbox", "--dir"])

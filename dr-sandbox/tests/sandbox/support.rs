@@ -14,6 +14,7 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_dr-sandbox");
 /// How long anything may take: two cores run several of these at once.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+#[derive(Debug)]
 pub(crate) struct Sandbox {
     folder: TempDir,
 }

@@ -21,7 +21,7 @@ impl SecretSource for Files {
     }
 }
 
-async fn connect(sandbox: &Sandbox) -> Resource {
+pub(crate) async fn connect(sandbox: &Sandbox) -> Resource {
     let state = sandbox.state();
     let at = |side: &str| json!({ "agent": state["regions"][side]["agent"], "service": state["regions"][side]["app"] });
     let config = json!({
