@@ -1,5 +1,7 @@
 //! What `pg_controldata` and the files of a data directory say about a server that may not run.
 
+use std::collections::BTreeMap;
+
 use crate::lsn::{History, Lsn};
 
 /// The control file's word on the server's last state.
@@ -38,8 +40,8 @@ pub(crate) struct Files {
     pub(crate) control: Option<ControlData>,
     /// The newest timeline of the log files.
     pub(crate) newest_timeline: Option<u64>,
-    /// The newest history.
-    pub(crate) history: Option<History>,
+    /// The histories whose files are there.
+    pub(crate) histories: Vec<History>,
 }
 
 /// Who barred a node, and when.
@@ -81,8 +83,7 @@ impl Files {
         let mut files = Self::default();
         let mut barred = Barred::default();
         let mut unfinished = Unfinished::default();
-        let mut history_of = None;
-        let mut history = String::new();
+        let mut histories: BTreeMap<&str, String> = BTreeMap::new();
         let mut said_exists = false;
         for line in text.lines() {
             let Some((key, value)) = line.split_once('=') else { continue };
@@ -96,10 +97,11 @@ impl Files {
                 "standby" => files.standby_signal = value == "yes",
                 "promoting" => files.promote_signal = value == "yes",
                 "newest" => files.newest_timeline = u64::from_str_radix(value, 16).ok(),
-                "history_of" => history_of = u64::from_str_radix(value, 16).ok(),
                 "history" => {
-                    history.push_str(value);
-                    history.push('\n');
+                    let (file, line) = value.split_once(".history:")?;
+                    let text = histories.entry(file).or_default();
+                    text.push_str(line);
+                    text.push('\n');
                 }
                 "barred_run" => {
                     barred.run = value.to_owned();
@@ -124,7 +126,10 @@ impl Files {
                 _ => {}
             }
         }
-        files.history = history_of.and_then(|timeline| History::parse(timeline, &history));
+        files.histories = histories
+            .iter()
+            .filter_map(|(file, text)| History::parse(u64::from_str_radix(file, 16).ok()?, text))
+            .collect();
         files.control = ControlData::parse(text);
         (said_exists && (!files.exists || files.control.is_some())).then_some(files)
     }
@@ -137,11 +142,10 @@ impl Files {
     /// The timeline it is on and where that came from. `None`: not known.
     pub(crate) fn history(&self) -> Option<History> {
         let timeline = self.control.as_ref()?.timeline.max(self.newest_timeline.unwrap_or(0));
-        match &self.history {
-            Some(history) if history.timeline == timeline => Some(history.clone()),
-            _ if timeline == 1 => Some(History { timeline, switches: Vec::new() }),
-            _ => None,
+        if timeline == 1 {
+            return Some(History { timeline, switches: Vec::new() });
         }
+        self.histories.iter().find(|history| history.timeline == timeline).cloned()
     }
 }
 
@@ -196,6 +200,16 @@ mod tests {
         let files = Files::parse(&text).unwrap();
         assert!(files.is_stopped_and_barred());
         assert_eq!(files.control.unwrap().state, ServerState::ShutDown);
+    }
+
+    #[test]
+    fn the_history_is_its_own_timelines_and_not_a_later_one_that_was_fetched() {
+        let text = format!(
+            "exists=yes\nnewest=00000002\nhistory=00000002.history:1\t0/3000148\tx\n\
+             history=00000003.history:1\t0/3000148\tx\nhistory=00000003.history:2\t0/5000000\tx\n{DATA}"
+        );
+        let history = Files::parse(&text).unwrap().history().unwrap();
+        assert_eq!((history.timeline, history.switches.len()), (2, 1));
     }
 
     #[test]

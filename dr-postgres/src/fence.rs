@@ -22,6 +22,9 @@ use crate::store::{Servers, Store};
 /// How long an unplanned run waits for a clean stop, and then for an immediate one.
 const CLEAN: Duration = Duration::from_secs(5);
 const IMMEDIATE: Duration = Duration::from_secs(7);
+/// How long an address is asked after its control has said that nothing runs there.
+const GLANCE: Duration = Duration::from_millis(300);
+const WRONG_CONTROL: &str = "its control says that it is stopped, and its address still takes writes: does `data` belong to that server?";
 const POLL: Duration = Duration::from_millis(5);
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -60,6 +63,9 @@ impl Effect<Fence> for Store {
                 Err(trouble) => unknown = Some(format!("{}: {trouble}", node.name)),
             }
         }
+        if diff.0.is_empty() && unknown.is_none() && side.answers_as_a_writer(cx).await.is_some() {
+            unknown = Some(WRONG_CONTROL.to_owned());
+        }
         let before = Before::of(&was)?;
         Ok(match unknown {
             Some(why) => Prepared::unknown(why, before),
@@ -79,6 +85,9 @@ impl Effect<Fence> for Store {
         let mut files = Vec::new();
         for stopped in stopped {
             files.push(stopped?);
+        }
+        if let Some(node) = side.answers_as_a_writer(cx).await {
+            return Err(Error::new(ErrorKind::Conflict, WRONG_CONTROL).on(node.name.clone()));
         }
         side.stopped_proof(&files, now).map(FenceOutcome::Confirmed).ok_or_else(|| {
             Error::new(
@@ -143,6 +152,9 @@ impl Holds for Store {
                 Err(trouble) => return Ok(without_control(cx, node, &trouble).await),
             }
         }
+        if let Some(node) = side.answers_as_a_writer(cx).await {
+            return Ok(Fencing::Open { why: format!("{}: {WRONG_CONTROL}", node.name) });
+        }
         Ok(match side.stopped_proof(&all, cx.now()) {
             Some(proof) => Fencing::Confirmed(proof),
             None => Fencing::Unknown { why: "its files contradict each other".to_owned() },
@@ -204,6 +216,18 @@ impl Servers {
             (node, control, control.files(soon).await)
         }))
         .await
+    }
+
+    /// A node that takes writes at its address although its control says that it is down. Asked briefly: the control is
+    /// the proof, and a plan that pairs the wrong two must not pass for one.
+    async fn answers_as_a_writer(&self, cx: &Cx) -> Option<&Node> {
+        let soon = cx.deadline.min(Instant::now() + GLANCE);
+        let glances = self.nodes.iter().map(|node| async move {
+            let session = node.endpoint.open(&node.admin, soon).await.ok()?;
+            let row = session.row("select pg_is_in_recovery() as recovering", soon).await.ok()?;
+            (row.flag("recovering") != Some(true)).then_some(node)
+        });
+        join_all(glances).await.into_iter().flatten().next()
     }
 
     /// The proof, dated by the bars themselves.

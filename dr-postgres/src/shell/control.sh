@@ -42,11 +42,7 @@ status() {
     [ -e "$data/backup_label" ] && echo "backup_label=yes"
     newest=$(ls "$data/pg_wal" 2>/dev/null | grep -E '^[0-9A-F]{24}$' | cut -c1-8 | sort | tail -n 1)
     [ -n "$newest" ] && echo "newest=$newest"
-    history=$(ls "$data/pg_wal" 2>/dev/null | grep -E '^[0-9A-F]{8}\.history$' | sort | tail -n 1)
-    if [ -n "$history" ]; then
-      echo "history_of=${history%.history}"
-      sed 's/^/history=/' "$data/pg_wal/$history"
-    fi
+    (cd "$data/pg_wal" && grep -H '' ./*.history) 2>/dev/null | sed 's|^\./|history=|'
   fi
   [ -e "$barred" ] && sed 's/^/barred_/' "$barred"
   [ -e "$following" ] && sed 's/^/following_/' "$following"

@@ -196,6 +196,17 @@ async fn a_black_holed_side_is_unreachable_and_never_fenced() {
 }
 
 #[tokio::test]
+async fn a_control_of_another_server_never_passes_for_a_fence() {
+    let pair = Pair::start().await;
+    let mut config = pair.config();
+    config["sides"][EAST]["control"] = config["sides"][WEST]["control"].clone();
+    let store = Store::connect(config).await;
+    assert_eq!(store.fence(&cx(), EAST).await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert!(matches!(holds(&store, EAST).await, Fencing::Open { .. }));
+    sql(pair.east.port, "app", "insert into t values (1)").await.unwrap();
+}
+
+#[tokio::test]
 async fn a_control_that_never_answers_is_given_up_long_before_the_deadline() {
     let pair = Pair::start().await;
     let mut config = pair.config();
