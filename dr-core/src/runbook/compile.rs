@@ -22,6 +22,8 @@ pub const ROLES_PHASE: &str = "roles";
 
 const DEFAULT_WITHIN: Duration = Duration::from_secs(300);
 const ROLES_WITHIN: Duration = Duration::from_secs(30);
+/// Between two phases, as many edges as this are written out.
+const MANY_EDGES: usize = 1_000;
 
 /// The verbs that a plan can use, with what each needs after it.
 const VERBS: [&str; 12] = [
@@ -45,6 +47,7 @@ pub fn compile(
         script.phases.push(ScriptPhase { name: phase.name.clone(), within: phase.within });
         compiler.phase(plan, phase, &mut script.steps);
     }
+    gather(&phases, &mut script.steps);
     compiler.edges(plan, &phases, &mut script.steps);
     compiler.roles_first(plan, &mut script);
     if let Some(names) = circle(&script.steps) {
@@ -204,24 +207,44 @@ impl Compiler<'_> {
         let rules = rule_edges(steps);
         for step in steps.iter_mut() {
             let mut after: BTreeSet<StepId> = BTreeSet::new();
-            let empty = Vec::new();
-            for before in effective(phases.get(&step.phase).unwrap_or(&empty), phases, &members) {
-                after.extend(members.get(&before).into_iter().flatten().cloned());
+            if step.id == gathering(&step.phase) {
+                after.extend(members.get(&step.phase).into_iter().flatten().cloned());
+                after.remove(&step.id);
+            } else {
+                let direct = phases.get(&step.phase).map_or(&[][..], Vec::as_slice);
+                for before in effective(direct, phases, &members) {
+                    match members.get(&before).map(Vec::as_slice) {
+                        Some([.., last]) if *last == gathering(&before) => {
+                            after.insert(last.clone());
+                        }
+                        all => after.extend(all.into_iter().flatten().cloned()),
+                    }
+                }
             }
             after.extend(rules.iter().filter(|(_, late)| *late == step.id).map(|(early, _)| early.clone()));
             step.after = after.into_iter().collect();
         }
+        let index: BTreeMap<StepId, usize> =
+            steps.iter().enumerate().map(|(index, step)| (step.id.clone(), index)).collect();
         for phase in &plan.phases {
+            let locals: BTreeSet<String> = phase.steps.iter().map(Step::local_id).collect();
             for from in &phase.steps {
-                self.own_edges(phase, from, steps);
+                self.own_edges(phase, from, &locals, &index, steps);
             }
         }
     }
 
-    fn own_edges(&mut self, phase: &Phase, from: &Step, steps: &mut [ScriptStep]) {
+    fn own_edges(
+        &mut self,
+        phase: &Phase,
+        from: &Step,
+        locals: &BTreeSet<String>,
+        index: &BTreeMap<StepId, usize>,
+        steps: &mut [ScriptStep],
+    ) {
         for name in &from.after {
             let before = StepId::new(format!("{}/{name}", phase.name));
-            if !phase.steps.iter().any(|step| step.local_id() == *name) {
+            if !locals.contains(name) {
                 self.findings.push(Finding::error(
                     "unknown-step",
                     from.place,
@@ -231,7 +254,7 @@ impl Compiler<'_> {
                 continue;
             }
             let id = StepId::new(format!("{}/{}", phase.name, from.local_id()));
-            if let Some(step) = steps.iter_mut().find(|step| step.id == id)
+            if let Some(step) = index.get(&id).and_then(|index| steps.get_mut(*index))
                 && !step.after.contains(&before)
             {
                 step.after.push(before);
@@ -279,6 +302,46 @@ impl Compiler<'_> {
         script.phases.insert(0, ScriptPhase { name: PhaseName::new(ROLES_PHASE), within: None });
         script.steps.splice(0..0, first);
     }
+}
+
+/// Where every step of a large phase would wait for every step of a large one before it, a step between them that only
+/// gathers: five thousand and five thousand make ten thousand edges with it, and twenty-five million without.
+fn gather(phases: &BTreeMap<PhaseName, Vec<PhaseName>>, steps: &mut Vec<ScriptStep>) {
+    let counts: BTreeMap<PhaseName, usize> =
+        members(steps).into_iter().map(|(phase, members)| (phase, members.len())).collect();
+    let waiting = |before: &PhaseName| -> usize {
+        let directly = phases.iter().filter(|(_, after)| after.contains(before));
+        directly.filter_map(|(phase, _)| counts.get(phase)).sum()
+    };
+    let Ok(call) = serde_json::to_value(Wait { time: Duration::ZERO }) else { return };
+    for phase in counts.keys().filter(|phase| counts[*phase] * waiting(phase) > MANY_EDGES) {
+        let id = gathering(phase);
+        let Some(last) = steps.iter().rposition(|step| step.phase == *phase) else { continue };
+        if steps.iter().any(|step| step.id == id) {
+            continue;
+        }
+        steps.insert(
+            last + 1,
+            ScriptStep {
+                id,
+                phase: phase.clone(),
+                verb: Wait::VERB.to_owned(),
+                resource: None,
+                kind: None,
+                call: call.clone(),
+                class: Class::Read,
+                after: Vec::new(),
+                within: DEFAULT_WITHIN,
+                when: None,
+                optional: false,
+            },
+        );
+    }
+}
+
+/// The name of the step that gathers a phase.
+fn gathering(phase: &PhaseName) -> StepId {
+    StepId::new(format!("{phase}/*"))
 }
 
 fn members(steps: &[ScriptStep]) -> BTreeMap<PhaseName, Vec<StepId>> {
