@@ -23,9 +23,10 @@ use crate::ids::{ResourceName, StepId};
 use crate::journal::{Durability, Journal, JournalError};
 use crate::plan::OnFailure;
 use crate::resource::{
-    Applied, Before, Cancel, Canceller, Class, Cx, Earlier, Prepared, Progress, Redactor, Seen, Standing,
+    Applied, Before, Call, Cancel, Canceller, Class, Cx, Earlier, Prepared, Progress, Redactor, Seen,
+    Standing,
 };
-use crate::runbook::{RolesFound, Runbook, ScriptStep};
+use crate::runbook::{CheckRoles, RolesFound, Runbook, ScriptStep};
 
 /// How a drive ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,7 @@ pub struct Drive {
     seen_after: BTreeMap<ResourceName, Vec<Seen>>,
     unwritten: Vec<Event>,
     earlier: Earlier,
+    overrides: Arc<BTreeSet<String>>,
     cancel: (Canceller, Cancel),
     progress: Said,
 }
@@ -143,6 +145,7 @@ impl Drive {
             false => runbook.wrapped(|_, action| Arc::new(PreviewOnly(action))),
         };
         let crossed = state.is_past_no_return();
+        let overrides = state.began.overrides.iter().map(|entry| entry.gate.clone()).collect();
         Self {
             runbook,
             journal,
@@ -166,6 +169,7 @@ impl Drive {
             seen_after: BTreeMap::new(),
             unwritten: Vec::new(),
             earlier,
+            overrides: Arc::new(overrides),
             cancel: Cancel::pair(),
             progress: mpsc::unbounded_channel(),
         }
@@ -196,6 +200,10 @@ impl Drive {
     }
 
     async fn drive(&mut self) -> Result<(DriveEnd, String), JournalError> {
+        // What was asked for before the drive decides what starts first.
+        while let Ok(message) = self.hooks.messages.try_recv() {
+            self.heard(message).await?;
+        }
         loop {
             let skipped = self.launch();
             if !skipped.is_empty() {
@@ -348,6 +356,7 @@ impl Drive {
         cx.urgency = self.state.urgency;
         cx.clock = self.env.clock();
         cx.earlier = self.earlier.clone();
+        cx.overrides = Arc::clone(&self.overrides);
         cx.progress = Progress::to(move |text| {
             // A closed channel means that the drive is over: nobody is left to hear it.
             let _ = sender.send((step.clone(), text.to_owned()));
@@ -537,13 +546,13 @@ impl Drive {
                 entry.gate == id.as_str() || id.as_str().ends_with(&format!("/{}", entry.gate))
             });
         match (step, overridden) {
-            (Some(step), _) if step.optional => {
+            (Some(step), _) if step.optional && !is_never_left_out(step) => {
                 events.push(Event::Skipped {
                     step: id.clone(),
                     why: format!("optional, and it failed: {text}"),
                 });
             }
-            (Some(step), Some(entry)) if step.class == Class::Read => {
+            (Some(step), Some(entry)) if step.class == Class::Read && !is_never_left_out(step) => {
                 let why = format!("overridden ({}): {text}", entry.reason);
                 events.push(Event::Skipped { step: id.clone(), why });
             }
@@ -579,6 +588,10 @@ impl Drive {
         if let Some((actor, reason)) = self.state.abort.clone() {
             let why = format!("aborted by {actor}: {reason}");
             if self.crossed {
+                let why = match self.state.nobody_can_write_since() {
+                    Some(since) => format!("{why}; NOBODY CAN WRITE since {since}"),
+                    None => why,
+                };
                 return self.end(Ending::Aborted, why).await.map(Some);
             }
             self.record(vec![Event::TurnedBack { why }], Durability::Barrier).await?;
@@ -666,18 +679,33 @@ impl Drive {
             let (ending, text) = ending::of_dry_run(&self.state, &self.dry_failures);
             return self.end(ending, text).await;
         }
-        self.observe_all("after");
-        self.land_all().await?;
-        let debts = ending::debts(&self.state, &self.seen_after);
-        self.record(debts, Durability::Lazy).await?;
+        let fenced = self.state.nobody_can_write_since().filter(|_| self.state.is_to_promote());
+        if let Some(since) = fenced {
+            let text = format!(
+                "every step is over, and NOBODY CAN WRITE since {since}: no promotion followed on the fence"
+            );
+            return self.suspend(Suspension::Held, &text).await;
+        }
+        self.owe().await?;
         self.measure().await?;
         let (ending, text) = ending::of_live_run(&self.state);
         self.close(ending, text).await
     }
 
-    /// Ends the run before all its steps are over.
+    /// Records what the service lacks after what was done.
+    async fn owe(&mut self) -> Result<(), JournalError> {
+        self.observe_all("after");
+        self.land_all().await?;
+        let debts = ending::debts(&self.state, &self.seen_after);
+        self.record(debts, Durability::Lazy).await
+    }
+
+    /// Ends the run before all its steps are over. What it owes once another side may write it owes all the same.
     async fn end(&mut self, ending: Ending, text: String) -> Result<(DriveEnd, String), JournalError> {
         self.land_all().await?;
+        if self.crossed && self.state.began.mode.is_live() {
+            self.owe().await?;
+        }
         self.measure().await?;
         self.close(ending, text).await
     }
@@ -734,7 +762,7 @@ impl Drive {
         let step = self.state.script_step(id)?;
         let status = self.state.steps.get(id)?.status;
         let in_flight = self.schedule.index(id).is_some_and(|at| self.busy.contains(&at));
-        let never = matches!(step.class, Class::Fence | Class::PointOfNoReturn) || in_flight;
+        let never = is_never_left_out(step) || in_flight;
         let open = matches!(status, Status::Pending | Status::Retrying | Status::Failed | Status::InDoubt);
         (open && !never)
             .then(|| Event::Skipped { step: id.clone(), why: format!("left out by {actor}: {reason}") })
@@ -858,6 +886,11 @@ impl Drive {
         }
         unrecorded
     }
+}
+
+/// No fence, no promotion and no look at the roles is passed over: what follows rests on them.
+fn is_never_left_out(step: &ScriptStep) -> bool {
+    matches!(step.class, Class::Fence | Class::PointOfNoReturn) || step.verb == CheckRoles::VERB
 }
 
 fn says_already_done(applied: &Applied) -> bool {

@@ -489,21 +489,34 @@ impl RunState {
         })
     }
 
-    /// Since when nobody can write by this run's act: the first fence that may hold, until a promotion succeeded.
+    /// Since when nobody can write something by this run's act: the first fence that may hold, and on which no
+    /// promotion succeeded; of the same resource, if that is promoted at all.
     pub fn nobody_can_write_since(&self) -> Option<Timestamp> {
-        let class_of = |step: &StepId| self.script_step(step).map(|step| step.class);
-        let fenced = self
-            .intents
+        if self.began.mode == Mode::Guard {
+            return None;
+        }
+        self.intents
             .iter()
-            .filter(|step| class_of(step) == Some(Class::Fence))
-            .filter_map(|step| self.steps.get(step))
-            .filter(|state| state.may_have_acted)
-            .find_map(|state| state.started)?;
-        let writable = self.intents.iter().any(|step| {
-            class_of(step) == Some(Class::PointOfNoReturn)
-                && self.steps.get(step).is_some_and(|state| state.status == Status::Succeeded)
-        });
-        (!writable && self.began.mode != Mode::Guard).then_some(fenced)
+            .enumerate()
+            .filter_map(|(place, id)| Some((place, self.script_step(id)?, self.steps.get(id)?)))
+            .filter(|(_, step, state)| step.class == Class::Fence && state.may_have_acted)
+            .find(|(place, fence, _)| !self.is_writable_again(*place, fence))
+            .and_then(|(_, _, state)| state.started)
+    }
+
+    fn is_writable_again(&self, fenced: usize, fence: &ScriptStep) -> bool {
+        let opens = |step: &ScriptStep| step.class == Class::PointOfNoReturn;
+        let of_it = |step: &ScriptStep| step.resource == fence.resource;
+        let itself = self.began.script.steps.iter().any(|step| opens(step) && of_it(step));
+        self.intents.iter().skip(fenced).any(|id| {
+            self.script_step(id).is_some_and(|step| opens(step) && (!itself || of_it(step)))
+                && self.steps.get(id).is_some_and(|state| state.status == Status::Succeeded)
+        })
+    }
+
+    /// Whether the script makes something writable.
+    pub fn is_to_promote(&self) -> bool {
+        self.began.script.steps.iter().any(|step| step.class == Class::PointOfNoReturn)
     }
 
     /// Whether every effect of the run found that there was nothing to do.
@@ -511,7 +524,7 @@ impl RunState {
         let mut effects = self.in_order().filter(|(step, _)| step.class != Class::Read).peekable();
         effects.peek().is_some()
             && effects.all(|(_, state)| {
-                state.status == Status::Skipped
+                (state.status == Status::Skipped && state.failure.is_none())
                     || state.was.as_ref().is_some_and(|was| was.standing == Standing::Already)
             })
     }

@@ -1,6 +1,6 @@
 //! What every call knows about the run that makes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -52,6 +52,8 @@ pub struct Cx {
     pub clock: Arc<dyn Clock>,
     /// What the succeeded steps of this run left, by step.
     pub earlier: Earlier,
+    /// The gates that a person told the run to pass over, by name.
+    pub overrides: Arc<BTreeSet<String>>,
     /// Where to say what is going on.
     pub progress: Progress,
 }
@@ -71,6 +73,7 @@ impl Cx {
             urgency: Urgency::Planned,
             clock: Arc::new(SystemClock),
             earlier: Earlier::default(),
+            overrides: Arc::default(),
             progress: Progress::default(),
         }
     }

@@ -159,6 +159,7 @@ fn action(
             Arc::new(Fencer {
                 resource: step.resource.clone().unwrap_or_else(|| "".into()),
                 inner: resource.effect::<Fence>().ok_or_else(cannot)?,
+                observer: resource.observer::<Replication>(),
                 watchers: Arc::clone(&binding.watchers),
             }),
         ),
@@ -167,7 +168,7 @@ fn action(
             Arc::new(Promoter {
                 inner: resource.effect::<Promote>().ok_or_else(cannot)?,
                 observer: resource.observer::<Replication>().ok_or_else(cannot)?,
-                guarding: guarding(step, script, resources)?,
+                guarding: guarding(step, script, resources, &binding.roles)?,
                 watchers: Arc::clone(&binding.watchers),
                 outage_since: binding.outage_since,
             }),
@@ -192,11 +193,12 @@ fn bound<C: Call>(
 }
 
 /// Every fence of another side that stands before a promotion, through all the steps between. A store that can be
-/// fenced itself has to be; others' fences only add to it.
+/// fenced itself has to be, on the side that the promoted one replaces; others' fences only add to it.
 fn guarding(
     step: &ScriptStep,
     script: &Script,
     resources: &BTreeMap<ResourceName, Resource>,
+    roles: &Roles,
 ) -> Result<Vec<Guarding>, String> {
     let by_id: BTreeMap<&StepId, &ScriptStep> = script.steps.iter().map(|step| (&step.id, step)).collect();
     let mut open: Vec<&StepId> = step.after.iter().collect();
@@ -227,8 +229,11 @@ fn guarding(
         });
     }
     let own = step.resource.as_ref().and_then(|name| resources.get(name)).and_then(Resource::holds).is_some();
-    if own && !fences.iter().any(|fence| Some(&fence.resource) == step.resource.as_ref()) {
-        return Err("no fence of the very store stands before it".to_owned());
+    let back = promoted.side.side().ok() == Some(&roles.source);
+    let replaced = if back { &roles.target } else { &roles.source };
+    let of_it = |fence: &Guarding| Some(&fence.resource) == step.resource.as_ref() && fence.side == *replaced;
+    if own && !fences.iter().any(of_it) {
+        return Err(format!("no fence of the very store on {replaced} stands before it"));
     }
     Ok(fences)
 }

@@ -7,8 +7,10 @@ use async_trait::async_trait;
 
 use super::watchers::Watchers;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::ResourceName;
-use crate::resource::{Before, Cx, Effect, Fence, FenceOutcome, Prepared, Urgency};
+use crate::ids::{ResourceName, Side};
+use crate::resource::{
+    Before, Cx, Effect, Fence, FenceOutcome, Observe, Prepared, Reach, Replication, Role, Urgency,
+};
 
 /// Wraps a backend's fence. Only here silence becomes [`FenceOutcome::Accepted`]: in an unplanned run, where the plan
 /// says so, and after every vantage point agrees. `Hung` is alive: it is never accepted by time.
@@ -16,16 +18,30 @@ use crate::resource::{Before, Cx, Effect, Fence, FenceOutcome, Prepared, Urgency
 pub(super) struct Fencer {
     pub(super) resource: ResourceName,
     pub(super) inner: Arc<dyn Effect<Fence>>,
+    pub(super) observer: Option<Arc<dyn Observe<Replication>>>,
     pub(super) watchers: Arc<dyn Watchers>,
 }
 
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
+const LOOK_WITHIN: Duration = Duration::from_secs(5);
 
 impl Fencer {
-    /// The guard: tries again and again while there is no answer, so that the side is fenced as it returns.
+    /// The guard: tries again and again while there is no answer, so that the side is fenced as it returns. Not if it
+    /// is the rightful writer by then: a guard that was cut off itself may wake long after a failback.
     async fn on_return(&self, cx: &Cx, call: &Fence, was: &Prepared) -> Result<FenceOutcome> {
+        let side = call.side.side()?;
         loop {
-            match self.inner.apply(cx, call, was).await {
+            let fenced = match self.inner.prepare(cx, call).await {
+                Err(error) => Err(error),
+                Ok(_) if self.is_only_writer(cx, side).await => {
+                    return Err(Error::refused(
+                        "it is the only side that takes writes, and the others are proven not to: there is nothing to guard",
+                    )
+                    .on(side.as_str()));
+                }
+                Ok(_) => self.inner.apply(cx, call, was).await,
+            };
+            match fenced {
                 Err(error) if matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Hung) => {
                     cx.progress.say(format!("waiting for {} to return", call.side));
                     if cx.left() <= AGAIN_AFTER || cx.cancel.is_cancelled() {
@@ -36,6 +52,22 @@ impl Fencer {
             }
             tokio::time::sleep(AGAIN_AFTER).await;
         }
+    }
+
+    /// Whether a side takes writes and every node of every other is known not to.
+    async fn is_only_writer(&self, cx: &Cx, side: &Side) -> bool {
+        let Some(observer) = &self.observer else { return false };
+        let cx = cx.within(LOOK_WITHIN);
+        let Ok(seen) = cx.bound("look", observer.observe(&cx)).await else { return false };
+        let others = seen.sides.iter().filter(|(other, _)| *other != side);
+        let mut others = others.flat_map(|(_, state)| &state.nodes).peekable();
+        seen.writable_sides() == [side]
+            && others.peek().is_some()
+            && others.all(|node| match node.role {
+                Role::Standby => node.reach == Reach::Answers,
+                Role::Stopped => true,
+                Role::Primary | Role::Unknown => false,
+            })
     }
 }
 

@@ -96,7 +96,8 @@ impl Promoter {
         }
     }
 
-    /// What may be missing on the target: from its last replayed commit to the outage's beginning, or to now.
+    /// What may be missing on the target: from its last replayed commit to the outage's beginning, or to now. A commit
+    /// after that beginning shows that the source went on: then to now. One after now shows that the clocks disagree.
     async fn loss(&self, cx: &Cx, side: &Side) -> Result<LossBound> {
         let seen = self.observer.observe(cx).await?;
         let last = seen
@@ -107,14 +108,21 @@ impl Promoter {
             .filter(|node| node.role == Role::Standby)
             .filter_map(|node| node.last_commit)
             .max();
+        let now = cx.now();
         Ok(match last {
             None => LossBound::Unknown {
                 why: "the target does not say when its last transaction was committed".to_owned(),
             },
+            Some(last) if last > now => LossBound::Unknown {
+                why: format!(
+                    "the target's last commit is dated {} from now: the clocks disagree",
+                    show_duration(last.since(now))
+                ),
+            },
             Some(last) => {
-                let (until, from) = match self.outage_since {
+                let (until, from) = match self.outage_since.filter(|since| *since >= last) {
                     Some(since) => (since, "the outage's beginning less the target's last commit"),
-                    None => (cx.now(), "now less the target's last commit"),
+                    None => (now, "now less the target's last commit"),
                 };
                 LossBound::AtMost { time: until.since(last), from: from.to_owned() }
             }
@@ -176,6 +184,14 @@ impl Promoter {
     }
 }
 
+/// An error after a try that may have acted is in doubt as well.
+fn in_doubt(error: Error, doubt: Happened) -> Error {
+    match doubt {
+        Happened::No => error,
+        Happened::Maybe => Error::new(error.kind(), error.message().to_owned()).because(error),
+    }
+}
+
 #[async_trait]
 impl Effect<Promote> for Promoter {
     async fn prepare(&self, cx: &Cx, call: &Promote) -> Result<Prepared> {
@@ -194,6 +210,7 @@ impl Effect<Promote> for Promoter {
             let basis = Basis::Forced { fences: ground.proofs, risk: ground.risk, loss };
             return self.inner.apply(cx, &Promote { basis: Some(basis), ..call.clone() }, was).await;
         }
+        let mut doubt = Happened::No;
         if ground.risk.is_none() {
             // Every writer is fenced: the run may insist on losing nothing, and an unplanned one tries to.
             let tried = match cx.urgency {
@@ -205,16 +222,17 @@ impl Effect<Promote> for Promoter {
                 }
             };
             match tried {
-                Err(error) if error.kind() == ErrorKind::NotReady && error.happened() == Happened::No => {
+                Err(error) if error.kind() == ErrorKind::NotReady => {
                     cx.progress.say(format!("the planned proof cannot be had: {}", error.message()));
+                    doubt = error.happened();
                 }
                 other => return other,
             }
         } else if cx.urgency == Urgency::Planned {
             return Err(Error::refused("a planned run does not promote beside a side that is not fenced"));
         }
-        let loss = loss?;
-        Self::accept(call, &loss)?;
+        let accepted = loss.and_then(|loss| Self::accept(call, &loss).map(|()| loss));
+        let loss = accepted.map_err(|error| in_doubt(error, doubt))?;
         let basis = Basis::Forced { fences: ground.proofs, risk: ground.risk, loss };
         self.inner.apply(cx, &Promote { basis: Some(basis), ..call.clone() }, was).await
     }

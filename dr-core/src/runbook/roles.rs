@@ -80,7 +80,8 @@ impl Effect<CheckRoles> for RolesCheck {
 
     async fn apply(&self, cx: &Cx, call: &CheckRoles, _was: &Prepared) -> Result<RolesFound> {
         let seen = self.0.observe(cx).await?;
-        judge(&seen, call, cx.urgency)
+        let overrides = call.overrides.union(&cx.overrides).cloned().collect();
+        judge(&seen, &CheckRoles { overrides, ..call.clone() }, cx.urgency)
     }
 }
 
@@ -142,7 +143,10 @@ fn already_done(
     source_leader: &NodeState,
 ) -> Result<RolesFound> {
     let follows = source_leader.role == Role::Standby
-        && seen.leader(target).is_some_and(|node| node.reach == Reach::Answers);
+        && source_leader.receiving == Some(true)
+        && seen.leader(target).is_some_and(|node| {
+            node.reach == Reach::Answers && (node.system.is_none() || node.system == source_leader.system)
+        });
     if follows {
         return Ok(RolesFound::AlreadyDone);
     }
