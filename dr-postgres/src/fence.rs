@@ -25,6 +25,8 @@ const IMMEDIATE: Duration = Duration::from_secs(7);
 /// How long an address is asked after its control has said that nothing runs there.
 const GLANCE: Duration = Duration::from_millis(300);
 const WRONG_CONTROL: &str = "its control says that it is stopped, and its address still takes writes: does `data` belong to that server?";
+/// How long an undone fence waits for the other sides' receivers.
+const ATTACH: Duration = Duration::from_secs(3);
 const POLL: Duration = Duration::from_millis(5);
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -121,6 +123,7 @@ impl Effect<Fence> for Store {
                 open_again(cx, node, control, true).await?;
             }
         }
+        self.await_receivers(cx, side).await;
         Ok(())
     }
 }
@@ -142,7 +145,10 @@ impl Holds for Store {
             match files {
                 Ok(files) if files.is_stopped_and_barred() => all.push(files),
                 Ok(files) if files.postmaster || files.servers > 0 => {
-                    return Ok(Fencing::Open { why: format!("{} runs", node.name) });
+                    return Ok(match node.endpoint.open(&node.admin, cx.deadline).await {
+                        Err(Trouble::Hung(_)) => Fencing::Hung,
+                        Ok(_) | Err(_) => Fencing::Open { why: format!("{} runs", node.name) },
+                    });
                 }
                 Ok(_) => {
                     return Ok(Fencing::Open {
@@ -382,6 +388,25 @@ pub(crate) async fn await_answer(cx: &Cx, node: &Node) -> Result<()> {
 }
 
 impl Store {
+    /// Gives the copies of a side that was opened again a moment to attach: the world is then as it was. Those that stay
+    /// away were away before, or show in the next observation.
+    async fn await_receivers(&self, cx: &Cx, side: &Servers) {
+        let until = cx.deadline.min(Instant::now() + ATTACH);
+        let sql = "select pg_is_in_recovery() and not exists \
+                   (select from pg_stat_wal_receiver where status = 'streaming') as away";
+        let copies =
+            self.sides.values().filter(|other| other.side != side.side).flat_map(|other| &other.nodes);
+        join_all(copies.map(|node| async move {
+            while let Ok(row) = node.row(sql, until).await
+                && row.flag("away") == Some(true)
+                && Instant::now() + POLL < until
+            {
+                sleep(POLL).await;
+            }
+        }))
+        .await;
+    }
+
     /// Refuses unless every node of every other side is proven not to be a writer. With `strictly`, silence is no proof.
     pub(crate) async fn nobody_else_writes(&self, cx: &Cx, side: &Servers, strictly: bool) -> Result<()> {
         let others = self.sides.values().filter(|other| other.side != side.side);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dr_core::resource::{Basis, Before, Cx, Diff, Effect, Prepared, Promote, Promotion};
-use dr_core::{Error, ErrorKind, Happened, Result, async_trait};
+use dr_core::{Error, ErrorKind, Happened, Result, Retry, async_trait};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
@@ -154,7 +154,9 @@ fn again(cx: &Cx, error: Error) -> Error {
     if cx.attempt == 1 || error.happened() == Happened::Maybe {
         return error;
     }
-    Error::new(error.kind(), "the proof could not be taken").because(error)
+    let hopeless = error.retry() == Retry::Permanent;
+    let doubtful = Error::new(error.kind(), "the proof could not be taken").because(error);
+    if hopeless { doubtful.permanent() } else { doubtful }
 }
 
 /// The side's primary, else its most advanced standby.

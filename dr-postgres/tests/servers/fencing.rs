@@ -68,6 +68,7 @@ async fn a_hung_server_is_fenced_by_its_control_in_an_unplanned_run_only() {
     assert_eq!(error.kind(), ErrorKind::Timeout);
     let blind = pair.store_without_control().await;
     assert!(matches!(holds(&blind, EAST).await, Fencing::Hung));
+    assert!(matches!(holds(&store, EAST).await, Fencing::Hung));
     let soon = unplanned().within(Duration::from_secs(20));
     let proof = store.fence(&soon, EAST).await.unwrap();
     assert_eq!(proof.how, FenceHow::StoppedAndBarred);
