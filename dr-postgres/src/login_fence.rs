@@ -18,11 +18,12 @@ use crate::store::{Servers, Store};
 
 const POLL: Duration = Duration::from_millis(10);
 
-/// Whoever could still write: ordinary sessions and extensions' workers, in any database. Our own are left out.
+/// Whoever could still write: ordinary sessions and extensions' workers, in any database. A walsender with a database
+/// runs SQL as they do; one without, which feeds a copy, cannot. Our own are left out.
 const INSIDE: &str = "pid <> pg_backend_pid() and not (application_name = 'dr' and usename = current_user)
-  and backend_type not in ('walsender', 'walreceiver', 'checkpointer', 'background writer', 'walwriter', 'archiver',
+  and (backend_type = 'walsender' and datid is not null or backend_type not in ('walsender', 'walreceiver', 'checkpointer', 'background writer', 'walwriter', 'archiver',
     'startup', 'autovacuum launcher', 'autovacuum worker', 'logical replication launcher', 'stats collector', 'logger',
-    'walsummarizer', 'slotsync worker', 'io worker')";
+    'walsummarizer', 'slotsync worker', 'io worker'))";
 
 const LIFT: &str = "do $$ declare r record; begin
   if to_regclass('public.dr_fence') is null then return; end if;

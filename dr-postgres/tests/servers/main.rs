@@ -1,6 +1,8 @@
 //! Everything that touches a server, on real PostgreSQL pairs on loopback.
 
 #[cfg(test)]
+mod attack;
+#[cfg(test)]
 mod fencing;
 #[cfg(test)]
 mod following;
