@@ -60,6 +60,32 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// How it tells its run, if it drives one.
+    pub(crate) fn tells_a_run(&self) -> Option<&TellArgs> {
+        match self {
+            Self::Plan(args) => Some(&args.tell),
+            Self::Failover(args) | Self::Switchover(args) | Self::Failback(args) | Self::Protect(args) => {
+                Some(&args.tell)
+            }
+            Self::Drill(args) => Some(&args.run.tell),
+            Self::Resume(args) => Some(&args.steer.tell),
+            Self::Abort(args) => Some(&args.tell),
+            Self::Guard(args) => Some(&args.run.tell),
+            Self::Check(_)
+            | Self::Approve(_)
+            | Self::Status(_)
+            | Self::History(_)
+            | Self::Measure(_)
+            | Self::Claims(_)
+            | Self::Runbook(_)
+            | Self::Evidence(_)
+            | Self::Schema
+            | Self::Completions { .. } => None,
+        }
+    }
+}
+
 /// Which plan, in which direction.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PlanArgs {

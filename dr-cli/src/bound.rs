@@ -2,6 +2,7 @@
 //! and, for what needs it, everything connected.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,6 +18,9 @@ use crate::problem::{Outcome, Problem};
 use crate::secrets::EnvironmentAndFiles;
 use crate::snippet;
 
+/// Far more than any plan may have.
+const MOST_BYTES: u64 = 16 << 20;
+
 /// A plan whose resources' configurations make sense.
 #[derive(Debug)]
 pub(crate) struct Loaded {
@@ -31,11 +35,18 @@ pub(crate) struct Loaded {
 /// Reads a plan. What is wrong with it has been shown when this fails.
 pub(crate) fn load(backends: &Backends, path: &Path) -> Outcome<Loaded> {
     let shown = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|error| {
+    let bytes = read_some(path).map_err(|error| {
         Problem::new(Exit::Plan, format!("the plan {shown} cannot be read: {error}"))
             .help("name it: `dr check my-plan.yaml`, or set DR_PLAN")
     })?;
     load_bytes(backends, &bytes, Format::of_path(path).unwrap_or(Format::Yaml), shown)
+}
+
+/// As much of a file as tells that it is too long for a plan, even if it never ends.
+fn read_some(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The same from bytes: a run keeps the plan it began with.

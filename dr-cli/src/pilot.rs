@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use dr_core::engine::{Drive, DriveEnd, Driven, Hooks, Message, News};
 use dr_core::event::{Entry, Event, Request, RunState};
-use dr_core::journal::{Registration, StateStore};
+use dr_core::journal::{Claim, Registration, StateStore};
 use dr_core::plan::Finding;
 use dr_core::resource::{Class, FenceOutcome, Redactor};
 use dr_core::{RunId, StepId};
@@ -154,7 +154,8 @@ impl Pilot {
     pub(crate) async fn fly(&self, drive: Drive) -> Driven {
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(heed_signals(self.interrupts.0.clone(), Arc::clone(&self.console)));
-        tasks.spawn(read_inbox(self.store.clone(), self.run.clone(), self.messages.0.clone()));
+        let messages = self.messages.0.clone();
+        tasks.spawn(read_inbox(self.store.clone(), self.run.clone(), messages, self.events()));
         tasks.spawn(tick(self.view.clone()));
         let driven = drive.run().await;
         tasks.shutdown().await;
@@ -168,21 +169,35 @@ impl Pilot {
         if !driven.unrecorded.is_empty() {
             self.keep_unrecorded(&driven.unrecorded);
         }
-        let ended = matches!(driven.end, DriveEnd::Ended(_));
+        let settled = self.settle(driven, findings, redactor).await;
+        if self.json {
+            let exit = settled.as_ref().map_or_else(|problem| problem.exit, |_| Exit::from(driven.end));
+            crate::view::summary(driven, exit, settled.as_ref().err());
+        } else {
+            crate::view::closing(driven, settled.as_ref().ok().and_then(Option::as_deref));
+        }
+        settled.map(|_| Exit::from(driven.end))
+    }
+
+    /// In this order a crash in between is found by the claims, which go last: the next `dr resume` does it again.
+    async fn settle(
+        &self,
+        driven: &Driven,
+        findings: &[Finding],
+        redactor: &Redactor,
+    ) -> Outcome<Option<PathBuf>> {
         if driven.state.began.mode.is_live() {
             self.settle_debts().await?;
-            if ended {
-                self.store.claims().release(&self.run).await?;
-            }
         }
         let bundle = match driven.end {
-            DriveEnd::Suspended(dr_core::event::Suspension::OwnershipLost) => None,
-            DriveEnd::Ended(_) | DriveEnd::Suspended(_) => Some(self.seal(findings, redactor).await?),
+            DriveEnd::Suspended(dr_core::event::Suspension::OwnershipLost) => Ok(None),
+            DriveEnd::Ended(_) | DriveEnd::Suspended(_) => self.seal(findings, redactor).await.map(Some),
         };
-        if !self.json {
-            crate::view::closing(driven, bundle.as_deref());
+        // A bundle that cannot be written holds nobody up.
+        if matches!(driven.end, DriveEnd::Ended(_)) {
+            self.store.claims().release(&self.run).await?;
         }
-        Ok(Exit::from(driven.end))
+        bundle
     }
 
     /// What happened after the journal was lost goes to standard error and to a file beside it.
@@ -298,22 +313,46 @@ async fn heed_signals(interrupts: watch::Sender<u32>, console: Arc<Mutex<Console
 
 const INBOX_EVERY: Duration = Duration::from_millis(250);
 
-async fn read_inbox(store: StateStore, run: RunId, messages: mpsc::UnboundedSender<Message>) {
+/// Hands what others ask to the drive. A message counts as taken when the event that tells of it is durable: until
+/// then a crash leaves it to the next owner, and every request is safe to repeat.
+async fn read_inbox(store: StateStore, run: RunId, messages: mpsc::UnboundedSender<Message>, events: Events) {
     let mut inbox = store.inbox(&run);
+    let mut waiting: Vec<(u64, Message)> = Vec::new();
     loop {
         for incoming in inbox.take_new().await.unwrap_or_default() {
-            if let Ok(message) = incoming.message {
-                let message =
-                    Message { request: message.request, actor: message.actor, reason: message.reason };
-                if messages.send(message).is_err() {
-                    return;
-                }
+            let Ok(message) = incoming.message else {
+                let _ = inbox.mark_taken(incoming.number).await;
+                continue;
+            };
+            let message = Message { request: message.request, actor: message.actor, reason: message.reason };
+            if messages.send(message.clone()).is_err() {
+                return;
             }
-            // Shown once more to the next owner if this fails; every request is safe to repeat.
-            let _ = inbox.mark_taken(incoming.number).await;
+            waiting.push((incoming.number, message));
+        }
+        for number in take_durable(&mut waiting, &events) {
+            // Shown once more to the next owner if this fails.
+            let _ = inbox.mark_taken(number).await;
         }
         tokio::time::sleep(INBOX_EVERY).await;
     }
+}
+
+/// The numbers of the messages that the journal holds, which then no longer wait.
+fn take_durable(waiting: &mut Vec<(u64, Message)>, events: &Events) -> Vec<u64> {
+    if waiting.is_empty() {
+        return Vec::new();
+    }
+    let events = events.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_in = |message: &Message| {
+        events.iter().rev().any(|entry| match &entry.event {
+            Event::Requested { request, actor, reason } => {
+                (request, actor, reason) == (&message.request, &message.actor, &message.reason)
+            }
+            _ => false,
+        })
+    };
+    waiting.extract_if(.., |(_, message)| is_in(message)).map(|(number, _)| number).collect()
 }
 
 async fn tick(view: Shared) {
@@ -334,9 +373,9 @@ pub(crate) fn steps(names: &[String]) -> impl Iterator<Item = StepId> + '_ {
     names.iter().map(StepId::new)
 }
 
-/// Ends with a problem if the state store holds a run that nobody may begin beside.
-pub(crate) fn claimed(conflict: &dr_core::Error, plan: &str) -> Problem {
-    Problem::refused(conflict.chain()).help(format!(
+/// The problem of a run that nobody may begin beside.
+pub(crate) fn claimed(claim: &Claim, plan: &str) -> Problem {
+    Problem::refused(claim.to_string()).help(format!(
         "`dr status` shows that run; `dr resume` goes on with it, `dr abort` ends it (plan {plan})"
     ))
 }

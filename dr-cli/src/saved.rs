@@ -33,6 +33,11 @@ pub(crate) struct Saved {
     found: BTreeMap<StepId, Prepared>,
 }
 
+/// What never ends or has to be waited for is no saved plan.
+fn is_regular(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|about| about.is_file())
+}
+
 impl Saved {
     /// From a dry run.
     pub(crate) fn of(loaded: &Loaded, state: &RunState, now: Timestamp) -> Self {
@@ -61,6 +66,9 @@ impl Saved {
 
     /// Reads it, if the file is one; a plan is none.
     pub(crate) fn read_if_one(path: &Path) -> Outcome<Option<Self>> {
+        if !is_regular(path) {
+            return Ok(None);
+        }
         let Ok(bytes) = std::fs::read(path) else { return Ok(None) };
         if !bytes.starts_with(b"{") || !String::from_utf8_lossy(&bytes).contains("\"saved_plan\"") {
             return Ok(None);

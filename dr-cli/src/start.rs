@@ -31,9 +31,13 @@ pub fn main(backends: Backends, extras: Vec<Extra>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
+    let json = cli.command.tells_a_run().is_some_and(|tell| tell.json);
     match dispatch(&backends, cli.command, &mut parser) {
         Ok(exit) => exit.into(),
         Err(problem) => {
+            if json {
+                crate::view::summary_of(&problem);
+            }
             tell(&problem);
             problem.exit.into()
         }

@@ -1,10 +1,11 @@
 //! Opening the state store that a plan names.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use dr_core::RunId;
-use dr_core::event::{Event, RunState};
-use dr_core::journal::{Line, StateStore};
+use dr_core::event::{Actor, Event, Mode, RunState};
+use dr_core::journal::{Claimed, Line, StateStore};
+use dr_core::{Identity, RunId};
 
 use crate::args::PlanArgs;
 use crate::bound::Loaded;
@@ -58,21 +59,59 @@ impl State {
         ))
     }
 
-    /// The newest run of a plan that has not ended.
+    /// The newest run of a plan that has not ended, or whose process died between its end and freeing its claims. A
+    /// guard waits beside others: it counts only where nothing else is open.
     pub(crate) async fn open_run(&self, plan: &str) -> Outcome<Option<(RunId, RunState)>> {
         let mut runs = self.store.runs().await?;
         runs.reverse();
+        let holders: BTreeSet<RunId> =
+            self.store.claims().list().await?.into_iter().map(|claim| claim.run).collect();
+        let mut guard = None;
         for run in runs {
             let lines = self.store.read_run(&run).await?;
-            if let Some(state) = replayed(&run, &lines)?
-                && state.ended.is_none()
-                && state.began.plan == plan
-                && state.began.mode.is_live()
-            {
+            let Some(state) = replayed(&run, &lines)? else { continue };
+            let open = state.ended.is_none() || holders.contains(&run);
+            if !open || state.began.plan != plan || !state.began.mode.is_live() {
+                continue;
+            }
+            if state.began.mode != Mode::Guard {
                 return Ok(Some((run, state)));
             }
+            guard.get_or_insert((run, state));
         }
-        Ok(None)
+        Ok(guard)
+    }
+
+    /// Claims for a run that this process owns. What a run claims that died before its first event belongs to nobody:
+    /// it is freed, and the claims are tried again.
+    pub(crate) async fn claim(
+        &self,
+        run: &RunId,
+        identities: &[Identity],
+        actor: &Actor,
+    ) -> Outcome<Claimed> {
+        let claims = self.store.claims();
+        loop {
+            let held = match claims.take(run, identities, actor).await? {
+                Claimed::All => return Ok(Claimed::All),
+                Claimed::Held(claim) => claim,
+            };
+            if !self.never_began(&held.run, actor).await {
+                return Ok(Claimed::Held(held));
+            }
+            claims.release(&held.run).await?;
+        }
+    }
+
+    /// Whether a run's process died before its first event. Its journal is owned for the moment of looking: nobody who
+    /// is alive is mistaken for dead.
+    async fn never_began(&self, run: &RunId, actor: &Actor) -> bool {
+        match self.store.read_run(run).await {
+            Ok(lines) if lines.is_empty() => {}
+            Ok(_) | Err(_) => return false,
+        }
+        let owned = self.store.own_run(run, false, actor).await;
+        owned.is_ok_and(|owned| owned.lines.is_empty())
     }
 }
 

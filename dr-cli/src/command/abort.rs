@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use dr_core::Backends;
+use dr_core::engine::DriveEnd;
 use dr_core::event::Request;
 use dr_core::journal::JournalError;
 
@@ -34,9 +35,15 @@ async fn watch(state: &state::State, run: &dr_core::RunId) -> Outcome {
     let until = tokio::time::Instant::now() + ANSWER_WITHIN;
     while tokio::time::Instant::now() < until {
         let lines = state.store.read_run(run).await?;
-        if let Some((ending, text)) = state::replayed(run, &lines)?.and_then(|state| state.ended) {
-            anstream::println!("{ending}: {text}");
-            return Ok(Exit::Aborted);
+        if let Some(folded) = state::replayed(run, &lines)? {
+            if let Some((ending, text)) = folded.ended {
+                anstream::println!("{ending}: {text}");
+                return Ok(Exit::from(DriveEnd::Ended(ending)));
+            }
+            if let (Some(_), Some((why, text))) = (folded.abort, folded.suspended) {
+                anstream::println!("{why}: {text}");
+                return Ok(Exit::from(DriveEnd::Suspended(why)));
+            }
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }

@@ -21,7 +21,7 @@ use crate::heard::Probers;
 use crate::problem::Outcome;
 use crate::saved::Saved;
 use crate::state;
-use crate::view::{Json, View};
+use crate::view::{Json, View, summary};
 
 const ADD: Style = AnsiColor::Green.on_default();
 const DEL: Style = AnsiColor::Red.on_default();
@@ -85,7 +85,7 @@ pub(crate) async fn look(
         Tell::Json => {
             let mut json = Json::new();
             entries.iter().for_each(|entry| json.hear(entry));
-            json.close();
+            summary(&driven, Exit::from(driven.end), None);
         }
         Tell::Diff => {
             anstream::print!("{}", render(&driven));

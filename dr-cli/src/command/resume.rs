@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use dr_core::engine::{Drive, Means};
-use dr_core::event::{Request, RunState};
-use dr_core::plan::Format;
+use dr_core::engine::{Drive, DriveEnd, Driven, Means};
+use dr_core::event::{Entry, Request, RunState};
+use dr_core::journal::{Claimed, Line};
+use dr_core::plan::{Format, Plan};
 use dr_core::resource::Redactor;
 use dr_core::runbook::{Binding, Runbook};
 use dr_core::{Backends, Env, RunId};
@@ -72,23 +73,27 @@ pub(crate) async fn drive(
     }
     let folded = state::replayed(run, &owned.lines)?
         .ok_or_else(|| Problem::refused(format!("run {run} has no first event: nothing was done in it")))?;
-    if let Some((ending, text)) = &folded.ended {
-        // Its process may have died between the last event and the bundle.
-        let bundle = pilot::seal(&state.store, run, &tell.evidence, &[], &redactor).await?;
-        state.store.claims().release(run).await?;
-        anstream::eprintln!("run {run} has ended: {ending}: {text}");
-        anstream::println!("{}", bundle.display());
-        return Ok(Exit::Success);
-    }
     let loaded = Arc::new(kept_plan(backends, state, run, &folded)?);
+    let findings = super::run::acknowledged(&loaded, &folded.began.roles, folded.urgency);
+    if let Some((ending, text)) = folded.ended.clone() {
+        // Its process died between the last event and the end of what follows on it.
+        let pilot = Pilot::new(&state.store, run, tell, &known(&owned.lines))?;
+        let end = DriveEnd::Ended(ending);
+        let driven = Driven { end, text, state: folded, unrecorded: Vec::new() };
+        return pilot.land(&driven, &findings, &redactor).await;
+    }
+    let identities = &folded.began.identities;
+    if let Claimed::Held(claim) = state.claim(run, identities, &actor).await? {
+        return Err(Problem::refused(format!("run {run} no longer holds what it claimed: {claim}"))
+            .help("end that run first; `dr claims` lists who holds what"));
+    }
     let resources = loaded.connect(&env, &redactor).await?;
     let roles = folded.began.roles.clone();
     let watchers = Probers { store: state.store.clone(), plan: loaded.plan.clone(), roles: roles.clone() };
     let binding = Binding::new(roles.clone()).watched_by(Arc::new(watchers)).since(folded.began.outage_since);
     let runbook = Runbook::bind(folded.began.script.clone(), resources.clone(), &binding)
         .map_err(|findings| super::run::unbound(&findings))?;
-    let known: Vec<_> = owned.lines.iter().map(|line| line.entry.clone()).collect();
-    let mut pilot = Pilot::new(&state.store, run, tell, &known)?;
+    let mut pilot = Pilot::new(&state.store, run, tell, &known(&owned.lines))?;
     for request in asked {
         pilot.ask(pilot::message(request, reason));
     }
@@ -110,11 +115,19 @@ pub(crate) async fn drive(
             .await?;
     let hooks = pilot.hooks().with_finish(Box::new(seats));
     let means = Means { journal: owned.journal, env, redactor: redactor.clone(), hooks };
-    let urgency = folded.urgency;
     let drive = Drive::resume(folded, actor, owned.epoch, runbook, means).await?;
     let driven = pilot.fly(drive).await;
-    let findings = super::run::acknowledged(&loaded, &roles, urgency);
     pilot.land(&driven, &findings, &redactor).await
+}
+
+fn known(lines: &[Line]) -> Vec<Entry> {
+    lines.iter().map(|line| line.entry.clone()).collect()
+}
+
+/// The format of a plan that is kept as it was read, whatever its name: TOML and JSON plans too.
+fn format_of(bytes: &[u8]) -> Format {
+    let formats = [Format::Json, Format::Toml];
+    formats.into_iter().find(|format| Plan::read(bytes, *format).is_ok()).unwrap_or(Format::Yaml)
 }
 
 /// The plan as the run began with it.
@@ -124,9 +137,7 @@ fn kept_plan(backends: &Backends, state: &State, run: &RunId, folded: &RunState)
         Problem::refused(format!("the plan of run {run} is not in {}: {error}", path.display()))
             .help("put the plan that it began with there; its hash is in the journal's first event")
     })?;
-    // Kept as it was read: TOML and JSON plans too.
-    let format = if bytes.trim_ascii_start().starts_with(b"{") { Format::Json } else { Format::Yaml };
-    let loaded = load_bytes(backends, &bytes, format, path.display().to_string())?;
+    let loaded = load_bytes(backends, &bytes, format_of(&bytes), path.display().to_string())?;
     if loaded.plan.hash != folded.began.plan_hash {
         return Err(Problem::refused(format!(
             "{} is not the plan that run {run} began with",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use dr_core::engine::{Drive, Means};
 use dr_core::event::{Began, DebtKind, FORMAT, Mode, Override};
+use dr_core::journal::Claimed;
 use dr_core::plan::{Finding, OnFailure};
 use dr_core::resource::{AcceptLoss, Call, Promote, Redactor, Roles, Urgency};
 use dr_core::runbook::{Binding, Runbook, Script};
@@ -19,7 +20,7 @@ use crate::heard::{self, OutageHeard, Probers};
 use crate::pilot::{self, PLAN, Pilot};
 use crate::problem::{Outcome, Problem};
 use crate::saved::Saved;
-use crate::seats::{Order, Seats};
+use crate::seats::{Events, Order, Seats};
 use crate::state;
 
 /// What kind of run it is.
@@ -129,43 +130,10 @@ pub(crate) async fn begin(
     let run = env.run_id();
     let actor = actor::here();
     let identities = identities(&loaded, kind);
-    state
-        .store
-        .claims()
-        .take(&run, &identities, &actor)
-        .await?
-        .or_conflict()
-        .map_err(|error| pilot::claimed(&error, &loaded.path))?;
-    let begun = prepare(&state, &loaded, &run, saved).await;
-    if let Err(problem) = begun {
-        state.store.claims().release(&run).await?;
-        return Err(problem);
-    }
     let watchers = Probers { store: state.store.clone(), plan: loaded.plan.clone(), roles: roles.clone() };
     let binding = Binding::new(roles.clone()).watched_by(Arc::new(watchers)).since(heard.since);
-    let bound = Runbook::bind(script.clone(), resources.clone(), &binding);
-    let runbook = match bound {
-        Ok(runbook) => runbook,
-        Err(findings) => {
-            state.store.claims().release(&run).await?;
-            return Err(unbound(&findings));
-        }
-    };
-    let mut pilot = Pilot::new(&state.store, &run, &args.tell, &[])?;
-    let order = Order {
-        run: run.clone(),
-        outages: loaded.plan.measure.outages.clone(),
-        losses: loaded.plan.measure.losses.clone(),
-        roles: roles.clone(),
-        binds_from: env.now(),
-        folder: state.store.run_folder(&run),
-        events: pilot.events(),
-        good_until: heard.good_until,
-        kept: heard.kept.clone(),
-    };
-    let seats =
-        Seats::start(order, Arc::clone(&loaded), resources, env.clone(), redactor.clone(), pilot.seats())
-            .await?;
+    let runbook =
+        Runbook::bind(script.clone(), resources.clone(), &binding).map_err(|findings| unbound(&findings))?;
     let began = Began {
         run: run.clone(),
         format: FORMAT,
@@ -176,21 +144,55 @@ pub(crate) async fn begin(
         actor: actor.clone(),
         plan: loaded.plan.name.clone(),
         plan_hash: loaded.plan.hash.clone(),
-        roles,
+        roles: roles.clone(),
         budget: loaded.plan.budget.clone(),
         outages: loaded.plan.measure.outages.clone(),
         losses: loaded.plan.measure.losses.clone(),
-        identities,
+        identities: identities.clone(),
         overrides: overrides(args),
         outage_since: heard.since,
         outage_declared: args.outage_since.is_some(),
         detected: heard.detected,
         script,
     };
+    // The journal is owned before anything is claimed: who finds the claims of a run without a first event can tell
+    // whether its process is about to write that event or is dead.
     let journal = state.store.create_run(&run, &actor).await?;
-    let hooks = pilot.hooks().with_finish(Box::new(seats));
-    let means = Means { journal, env, redactor: redactor.clone(), hooks };
-    let drive = Drive::begin(began, runbook, means).await?;
+    if let Claimed::Held(claim) = state.claim(&run, &identities, &actor).await? {
+        return Err(pilot::claimed(&claim, &loaded.path));
+    }
+    let order = Order {
+        run: run.clone(),
+        outages: loaded.plan.measure.outages.clone(),
+        losses: loaded.plan.measure.losses.clone(),
+        roles,
+        binds_from: env.now(),
+        folder: state.store.run_folder(&run),
+        events: Events::default(),
+        good_until: heard.good_until,
+        kept: heard.kept.clone(),
+    };
+    let started: Outcome<(Pilot, Drive)> = async {
+        prepare(&state, &loaded, &run, saved).await?;
+        let mut pilot = Pilot::new(&state.store, &run, &args.tell, &[])?;
+        let order = Order { events: pilot.events(), ..order };
+        let seats =
+            Seats::start(order, Arc::clone(&loaded), resources, env.clone(), redactor.clone(), pilot.seats())
+                .await?;
+        let hooks = pilot.hooks().with_finish(Box::new(seats));
+        let means = Means { journal, env, redactor: redactor.clone(), hooks };
+        let drive = Drive::begin(began, runbook, means).await?;
+        Ok((pilot, drive))
+    }
+    .await;
+    let (pilot, drive) = match started {
+        Ok(started) => started,
+        Err(problem) => {
+            // Nothing was touched; should its first event be there all the same, a resume claims anew.
+            state.store.claims().release(&run).await?;
+            return Err(problem);
+        }
+    };
     let driven = pilot.fly(drive).await;
     let findings = acknowledged(&loaded, &driven.state.began.roles, kind.urgency);
     pilot.land(&driven, &findings, &redactor).await

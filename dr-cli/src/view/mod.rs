@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dr_core::event::Entry;
 
 pub(crate) use closing::closing;
-pub(crate) use json::Json;
+pub(crate) use json::{Json, summary, summary_of};
 pub(crate) use lines::Lines;
 pub(crate) use live::Live;
 pub(crate) use words::of as line;
