@@ -1,0 +1,1 @@
+//! Saved plans: applied once, and only to the world that they were made for.

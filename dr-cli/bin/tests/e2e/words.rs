@@ -1,0 +1,1 @@
+//! Words that people and shells rely on.
