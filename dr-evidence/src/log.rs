@@ -73,6 +73,7 @@ fn say(event: &Event) -> String {
                 .collect();
             format!("{resource} {when}: {}", facts.join(", "))
         }
+        Event::FenceBroken { why } => format!("BROKEN FENCE: {why}"),
         Event::Outage(OutageSeen::Began { probe, at, why }) => format!("{probe}: outage since {at}: {why}"),
         Event::Outage(OutageSeen::Ended { probe, at, served_by }) => match served_by {
             Some(side) => format!("{probe}: answers again since {at}, served by {side}"),

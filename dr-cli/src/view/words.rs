@@ -97,6 +97,7 @@ pub(crate) fn of(entry: &Entry, state: Option<&RunState>) -> Option<(Weight, Str
             let by = served_by.as_ref().map_or(String::new(), |side| format!(" from {side}"));
             (Weight::Good, format!("callers of {probe} are served again{by} since {}", at.clock()))
         }
+        Event::FenceBroken { why } => (Weight::Loud, format!("BROKEN FENCE: {why}")),
         Event::Measured { measurement } => (
             Weight::Detail,
             match &measurement.rto {

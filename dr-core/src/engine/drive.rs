@@ -68,7 +68,6 @@ pub struct Drive {
     due: BTreeSet<(Instant, Index)>,
     crossed: bool,
     broken: Option<String>,
-    fence_broken: bool,
     already_done: BTreeSet<StepId>,
     behind_effect: BTreeMap<Index, String>,
     dry_failures: Vec<String>,
@@ -145,6 +144,7 @@ impl Drive {
             false => runbook.wrapped(|_, action| Arc::new(PreviewOnly(action))),
         };
         let crossed = state.is_past_no_return();
+        let broken = state.fence_broken.as_deref().map(broken_fence);
         let overrides = state.began.overrides.iter().map(|entry| entry.gate.clone()).collect();
         Self {
             runbook,
@@ -161,8 +161,7 @@ impl Drive {
             first_tried: BTreeMap::new(),
             due: BTreeSet::new(),
             crossed,
-            broken: None,
-            fence_broken: false,
+            broken,
             already_done,
             behind_effect: BTreeMap::new(),
             dry_failures: Vec::new(),
@@ -283,7 +282,7 @@ impl Drive {
     fn may_start(&self) -> bool {
         let forward =
             self.state.turned_back.is_none() && self.state.abort.is_none() && !self.is_all_done_already();
-        let sound = self.broken.is_none() || (self.crossed && !self.fence_broken);
+        let sound = self.broken.is_none() || (self.crossed && self.state.fence_broken.is_none());
         forward && sound && !self.is_interrupted()
     }
 
@@ -587,6 +586,13 @@ impl Drive {
         }
         if let Some((actor, reason)) = self.state.abort.clone() {
             let why = format!("aborted by {actor}: {reason}");
+            let doubt = self.state.crossed().find(|step| !self.has_succeeded(step)).cloned();
+            if let Some(doubt) = doubt {
+                let told = format!(
+                    "{why}; but {doubt} may still take effect: the claims stay until it is known, resume"
+                );
+                return self.suspend(Suspension::Held, &told).await.map(Some);
+            }
             if self.crossed {
                 let why = match self.state.nobody_can_write_since() {
                     Some(since) => format!("{why}; NOBODY CAN WRITE since {since}"),
@@ -772,11 +778,14 @@ impl Drive {
         match news {
             News::Seen(event) => self.record(vec![event], Durability::Lazy).await,
             News::BrokenFence(why) => {
-                self.fence_broken = true;
-                self.broken.get_or_insert(why);
-                Ok(())
+                self.broken.get_or_insert_with(|| broken_fence(&why));
+                self.record(vec![Event::FenceBroken { why }], Durability::Barrier).await
             }
         }
+    }
+
+    fn has_succeeded(&self, id: &StepId) -> bool {
+        self.state.steps.get(id).is_some_and(|step| step.status == Status::Succeeded)
     }
 
     fn class(&self, id: &StepId) -> Class {
@@ -918,6 +927,12 @@ fn has_happened(event: &Event) -> bool {
 
 fn illegal(error: crate::event::Illegal) -> JournalError {
     JournalError::Damaged { at: error.seq, why: error.why }
+}
+
+fn broken_fence(why: &str) -> String {
+    format!(
+        "{why}: the fence is broken, and nothing is promoted in this run any more (dr abort, then begin anew)"
+    )
 }
 
 fn with_sources(error: &JournalError) -> String {

@@ -137,6 +137,11 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,
     },
+    /// A side that counts as fenced acknowledged a write: nothing is promoted in this run any more.
+    FenceBroken {
+        /// What was seen.
+        why: String,
+    },
     /// A prober saw a change.
     Outage(OutageSeen),
     /// What was measured, at the end.

@@ -262,6 +262,8 @@ pub struct RunState {
     pub measurement: Option<Measurement>,
     /// Changes that the probers saw.
     pub outages: Vec<OutageSeen>,
+    /// What was seen of a fence that did not hold.
+    pub fence_broken: Option<String>,
     /// Why the last drive stopped, until the next one begins.
     pub suspended: Option<(Suspension, String)>,
     /// How the run ended.
@@ -303,6 +305,7 @@ impl RunState {
             debts: Vec::new(),
             measurement: None,
             outages: Vec::new(),
+            fence_broken: None,
             suspended: None,
             ended: None,
             edges: began
@@ -412,6 +415,9 @@ impl RunState {
             }
             Event::Requested { request, actor, reason } => self.request(request, actor, reason),
             Event::Outage(seen) => self.outages.push(seen.clone()),
+            Event::FenceBroken { why } => {
+                self.fence_broken.get_or_insert_with(|| why.clone());
+            }
             Event::Measured { measurement } => self.measurement = Some((**measurement).clone()),
             Event::DebtOpened(debt) => self.debts.push(debt.clone()),
             Event::DebtPaid(debt) => {

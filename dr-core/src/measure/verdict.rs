@@ -173,6 +173,7 @@ impl<'a> Run<'a> {
                 | Event::Requested { .. }
                 | Event::Observed { .. }
                 | Event::Outage(_)
+                | Event::FenceBroken { .. }
                 | Event::Measured { .. }
                 | Event::DebtOpened(_)
                 | Event::DebtPaid(_)

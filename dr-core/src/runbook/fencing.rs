@@ -119,6 +119,11 @@ impl Effect<Fence> for Fencer {
     }
 
     async fn undo(&self, cx: &Cx, call: &Fence, was: &Before) -> Result<()> {
+        let accepted = cx.earlier.of(&cx.step).map(serde_json::from_value::<FenceOutcome>);
+        if matches!(accepted, Some(Ok(FenceOutcome::Accepted(_)))) {
+            // Nothing was done to the silent side: there is nothing to lift.
+            return Ok(());
+        }
         self.inner.undo(cx, call, was).await
     }
 
