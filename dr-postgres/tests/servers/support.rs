@@ -163,7 +163,7 @@ impl Server {
     fn configure(&self, settings: &str) {
         let conf = format!(
             "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nport = {}\nwal_log_hints = on\n\
-             fsync = off\nshared_buffers = 16MB\nmax_connections = 30\nwal_retrieve_retry_interval = 100ms\n\
+             fsync = off\ndynamic_shared_memory_type = mmap\nshared_buffers = 16MB\nmax_connections = 30\nwal_retrieve_retry_interval = 100ms\n\
              max_prepared_transactions = 5\nautovacuum = off\n{settings}\n",
             self.port
         );
