@@ -99,6 +99,7 @@ impl Drive {
         let mut state = RunState::begin(&first).map_err(illegal)?;
         let second = Entry { seq: 2, epoch, at: now, elapsed_ms: 0, event: Event::Driven { actor, epoch } };
         state.fold(&second).map_err(illegal)?;
+        means.journal.reserve(worst_case(&state)).await?;
         means.journal.append(&[first.clone(), second.clone()], Durability::Barrier).await?;
         (means.hooks.listener)(&first);
         (means.hooks.listener)(&second);
@@ -927,6 +928,13 @@ fn has_happened(event: &Event) -> bool {
 
 fn illegal(error: crate::event::Illegal) -> JournalError {
     JournalError::Damaged { at: error.seq, why: error.why }
+}
+
+/// How many bytes a run's journal may come to: the script and what is seen around it, and for each step some attempts.
+fn worst_case(state: &RunState) -> u64 {
+    const AROUND: u64 = 1 << 20;
+    const EACH_STEP: u64 = 8 << 10;
+    AROUND + EACH_STEP * u64::try_from(state.steps.len()).unwrap_or(u64::MAX / EACH_STEP)
 }
 
 fn broken_fence(why: &str) -> String {
