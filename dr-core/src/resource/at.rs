@@ -90,3 +90,13 @@ impl<'de> Deserialize<'de> for At {
         })
     }
 }
+
+/// The default where a verb means that side.
+pub(super) fn target() -> At {
+    At::Target
+}
+
+/// The default where a verb means that side.
+pub(super) fn source() -> At {
+    At::Source
+}

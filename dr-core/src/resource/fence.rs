@@ -6,10 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::at::{At, Roles};
+use super::at::{At, Roles, source};
 use super::call::{Call, Class};
 use super::cx::Cx;
-use super::store::{Position, source};
+use super::position::Position;
 use crate::error::Result;
 use crate::ids::Side;
 use crate::time::{Timestamp, human, show_duration};

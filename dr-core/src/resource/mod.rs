@@ -18,12 +18,16 @@ mod call;
 mod cx;
 mod effect;
 mod fence;
+mod follow;
 mod ledger;
 mod observe;
+mod pause;
+mod position;
 mod probe;
+mod promote;
 mod registered;
+mod replication;
 mod secret;
-mod store;
 mod traffic;
 mod workloads;
 
@@ -36,14 +40,15 @@ pub use effect::{Before, Change, Diff, Effect, Prepared, Standing, cannot_be_und
 pub use fence::{
     Fence, FenceHow, FenceOutcome, FenceProof, Fencing, Holds, Risk, SilencePolicy, Unfence, Unfenced,
 };
+pub use follow::{Divergence, Follow, FollowHow, Following};
 pub use ledger::{Ledger, LedgerRow, Survivors, Written};
 pub use observe::{Fact, Facts, Observation, Observe, Seen, Watch};
+pub use pause::{Pause, Paused, Unpause};
+pub use position::{Position, TimelineSwitch};
 pub use probe::{Answer, Ask, Health, Probe, Prober, Seat, SeatKind};
+pub use promote::{AcceptLoss, Basis, LossBound, Promote, Promotion};
 pub use registered::Resource;
+pub use replication::{Hazard, NodeState, Reach, Replication, Role, SideState};
 pub use secret::{Redactor, Secret, SecretRef, SecretSource};
-pub use store::{
-    AcceptLoss, Basis, Divergence, Follow, FollowHow, Following, Hazard, LossBound, NodeState, Pause, Paused,
-    Position, Promote, Promotion, Reach, Replication, Role, SideState, TimelineSwitch, Unpause,
-};
 pub use traffic::{Propagation, Route, Routed, Routing, ServerAnswer};
 pub use workloads::{Replicas, Scale, Scaled, Staffing, WorkloadState};

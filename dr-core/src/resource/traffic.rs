@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::at::{At, Roles};
+use super::at::{At, Roles, target};
 use super::call::{Call, Class};
 use super::observe::{Fact, Facts, Observation};
-use super::store::target;
+
 use crate::ids::Side;
 use crate::time::{Timestamp, human, human_option, show_duration};
 
