@@ -23,11 +23,11 @@ const POLL: Duration = Duration::from_millis(3);
 /// A promotion's wake-up can be lost; a repeated request is harmless and wakes again.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
+/// Nothing that moves by itself: a saved plan is held against it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Was {
     node: String,
     timeline: Option<u64>,
-    position: Option<String>,
 }
 
 #[async_trait]
@@ -36,11 +36,7 @@ impl Effect<Promote> for Store {
         let side = self.side(call.side.side()?)?;
         side.unmanaged()?;
         let (node, look) = candidate(cx, side).await?;
-        let before = Before::of(&Was {
-            node: node.name.clone(),
-            timeline: look.timeline,
-            position: look.replayed.or(look.written).map(|lsn| lsn.to_string()),
-        })?;
+        let before = Before::of(&Was { node: node.name.clone(), timeline: look.timeline })?;
         if look.recovering {
             return Ok(Prepared::would(Diff::one(node.name.clone(), "standby", "primary"), before));
         }

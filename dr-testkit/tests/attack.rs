@@ -308,3 +308,18 @@ phases:
     assert_eq!(skipped, 0, "{}", run.story());
     assert_eq!(run.driven.end, DriveEnd::Ended(Ending::Succeeded), "{}", run.story());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_fenced_side_that_was_opened_behind_the_run_is_told_at_its_end() {
+    let (world, orders) = pair();
+    let plan = format!("{PROMOTE}  - {{ name: pause, within: 60s, steps: [ {{ wait: 10s }} ] }}");
+    let rig = Rig::new(&world, &plan);
+    let (drive, _controls) = rig.begin().await;
+    let (run, ()) = tokio::join!(rig.rest(drive), async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        orders.start_by_force("east");
+    });
+    assert_eq!(orders.writable().len(), 2);
+    assert_eq!(run.driven.end, DriveEnd::Ended(Ending::Recovered), "{}", run.story());
+    assert!(run.driven.text.contains("TWO WRITABLE SIDES"), "{}", run.driven.text);
+}

@@ -36,8 +36,10 @@ codes! {
     UNFENCED_PROMOTION = "unfenced-promotion";
     /// A fence that does not stand before every promotion.
     FENCE_AFTER_PROMOTION = "fence-after-promotion";
-    /// A fence whose failure is only noted.
+    /// A fence or a promotion whose failure is only noted.
     OPTIONAL_FENCE = "optional-fence";
+    /// A store that is fenced in a run which leaves its promotion out.
+    FENCE_WITHOUT_PROMOTION = "fence-without-promotion";
     /// Silence may stand for a fence, and no loss is accepted.
     SILENCE_WITHOUT_ACCEPTED_LOSS = "silence-without-accepted-loss";
     /// One prober is not enough to call a side silent.

@@ -3,7 +3,7 @@
 use super::codes;
 use super::view::{Taken, View};
 use crate::plan::Finding;
-use crate::resource::{AcceptLoss, Fence, Promote, Urgency};
+use crate::resource::{AcceptLoss, Call, Fence, Promote, Urgency};
 
 /// One prober can be cut off by itself; the second stands outside both sides.
 const VANTAGE_POINTS: u32 = 2;
@@ -24,8 +24,38 @@ pub(super) fn check(view: &View<'_>, out: &mut Vec<Finding>) {
             ));
         }
     }
+    for promotion in promotions.iter().filter(|promotion| promotion.step.optional) {
+        out.push(Finding::error(
+            codes::OPTIONAL_FENCE,
+            promotion.place,
+            format!("`{}` is optional: where it fails nobody can write", promotion.says()),
+            "take `optional` away: past a fence there is no going on without it",
+        ));
+    }
+    left_out(view, &fences, &promotions, out);
     silence(view, out);
     loss(view, out);
+}
+
+/// A store is fenced in this run, and its promotion is for the other kind of run.
+fn left_out(view: &View<'_>, fences: &[Taken<'_>], promotions: &[Taken<'_>], out: &mut Vec<Finding>) {
+    for fence in fences {
+        let of_it = |step: &crate::runbook::ScriptStep| {
+            step.verb == Promote::VERB && step.resource == fence.step.resource
+        };
+        let meant = view.subject.script.steps.iter().any(of_it);
+        if meant && !promotions.iter().any(|promotion| of_it(promotion.step)) {
+            out.push(Finding::error(
+                codes::FENCE_WITHOUT_PROMOTION,
+                fence.place,
+                format!(
+                    "after `{}` nobody can write: its promotion is left out of this run by `when`",
+                    fence.says()
+                ),
+                "give fence and promotion the same `when`",
+            ));
+        }
+    }
 }
 
 /// Whether a fence keeps the writer that a promotion replaces from writing.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::event::{Debt, DebtKind, Ending, Event, Mode, RunState, Status};
-use crate::ids::{PhaseName, ResourceName};
+use crate::ids::{PhaseName, ResourceName, Side};
 use crate::measure::{Figure, judge};
 use crate::plan::Limit;
 use crate::resource::{
-    Call, Class, Fact, FenceOutcome, Follow, Following, Prepared, Promote, Promotion, Seen,
+    Call, Class, Fact, FenceHow, FenceOutcome, Follow, Following, Prepared, Promote, Promotion, Seen,
 };
 use crate::time::{Timestamp, show_duration};
 
@@ -103,6 +103,7 @@ pub(super) fn debts(state: &RunState, after: &BTreeMap<ResourceName, Vec<Seen>>)
         {
             let seen = after.get(resource).map_or(&[][..], Vec::as_slice);
             events.extend(owed_after(state, resource, &promotion, seen));
+            events.extend(beside(state, resource, &promotion, seen));
         }
         if step.class == Class::Fence
             && let Ok(FenceOutcome::Accepted(risk)) = serde_json::from_value(applied.data.clone())
@@ -141,6 +142,51 @@ pub(super) fn debts(state: &RunState, after: &BTreeMap<ResourceName, Vec<Seen>>)
         }
     }
     events
+}
+
+/// Every other side that was seen to take writes at the end, and is not kept from it by a fence that leaves it running.
+fn beside(
+    state: &RunState,
+    resource: &ResourceName,
+    promotion: &Promotion,
+    seen: &[Seen],
+) -> impl Iterator<Item = Event> {
+    let of_it = || {
+        let steps = state.in_order().filter(|(step, _)| step.resource.as_ref() == Some(resource));
+        steps.filter_map(|(step, stood)| Some((step, stood.applied.as_ref()?)))
+    };
+    let last = of_it().filter(|(step, _)| step.verb == Promote::VERB).last();
+    let last = last.and_then(|(_, applied)| serde_json::from_value::<Promotion>(applied.data.clone()).ok());
+    let shut = |side: &Side| {
+        of_it().any(|(_, applied)| match serde_json::from_value(applied.data.clone()) {
+            Ok(FenceOutcome::Confirmed(proof)) => {
+                proof.side == *side && proof.how != FenceHow::StoppedAndBarred
+            }
+            Ok(FenceOutcome::Accepted(_)) | Err(_) => false,
+        })
+    };
+    let is_last = last.is_some_and(|last| last.side == promotion.side);
+    let written: Vec<&Side> = seen
+        .iter()
+        .flat_map(|seen| &seen.sides)
+        .filter(|(side, facts)| {
+            *side != &promotion.side && facts.get("writable") == Some(&Fact::Flag(true)) && !shut(side)
+        })
+        .map(|(side, _)| side)
+        .filter(|_| is_last)
+        .collect();
+    let owed: Vec<Event> = written
+        .into_iter()
+        .map(|side| {
+            Event::DebtOpened(Debt {
+                kind: DebtKind::Guard,
+                resource: resource.clone(),
+                side: side.clone(),
+                why: format!("TWO WRITABLE SIDES: {side} takes writes beside {}", promotion.side),
+            })
+        })
+        .collect();
+    owed.into_iter()
 }
 
 fn owed_after(state: &RunState, resource: &ResourceName, promotion: &Promotion, seen: &[Seen]) -> Vec<Event> {

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Side;
 use crate::resource::{
-    At, Before, Call, Class, Cx, Diff, Effect, NodeState, Observe, Prepared, Reach, Replication, Role, Roles,
-    Urgency,
+    At, Before, Call, Class, Cx, Diff, Effect, NodeState, Observe, Position, Prepared, Reach, Replication,
+    Role, Roles, Urgency,
 };
 
 /// Checks that a store's sides play the roles that the run gives them.
@@ -180,7 +180,11 @@ fn related(source: &NodeState, target: &NodeState) -> Result<()> {
         of.history.iter().map(|switch| (switch.timeline, switch.at.ordinal)).collect::<Vec<_>>()
     };
     let same = on_source == on_target && forks(source) == forks(target);
-    let ancestor = on_source < on_target && target.history.iter().any(|switch| switch.timeline == on_source);
+    // What the source has behind the fork the target will never have.
+    let has_no_more =
+        |fork: &Position| source.position.as_ref().is_none_or(|end| end.ordinal <= fork.ordinal);
+    let ancestor = on_source < on_target
+        && target.history.iter().any(|switch| switch.timeline == on_source && has_no_more(&switch.at));
     if same || ancestor {
         return Ok(());
     }
@@ -203,4 +207,30 @@ fn hazards(target: &Side, node: &NodeState, call: &CheckRoles) -> Result<Vec<Str
     let told: Vec<String> =
         blocking.iter().map(|hazard| format!("{} (--override {})", hazard.message, hazard.code)).collect();
     Err(Error::refused(format!("{target} would not serve well once promoted: {}", told.join("; "))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::{Position, TimelineSwitch};
+
+    fn node(role: Role, timeline: u64, position: u64, forks: &[(u64, u64)]) -> NodeState {
+        let at = |ordinal: u64| Position { ordinal, text: ordinal.to_string() };
+        let mut node = NodeState::new("db:5432", Reach::Answers);
+        node.role = role;
+        node.timeline = Some(timeline);
+        node.position = Some(at(position));
+        node.history = forks
+            .iter()
+            .map(|(timeline, end)| TimelineSwitch { timeline: *timeline, at: at(*end) })
+            .collect();
+        node
+    }
+
+    #[test]
+    fn a_target_that_left_the_source_before_its_end_is_on_another_history() {
+        let target = node(Role::Standby, 2, 60, &[(1, 50)]);
+        assert!(related(&node(Role::Primary, 1, 100, &[]), &target).is_err());
+        assert!(related(&node(Role::Primary, 1, 50, &[]), &target).is_ok());
+    }
 }

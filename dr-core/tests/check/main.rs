@@ -331,6 +331,21 @@ mod fencing {
         );
     }
 
+    #[test]
+    fn a_promotion_is_not_optional_either() {
+        let from = "{ promote: orders, accept_loss: 10s }";
+        let found = changed(from, "{ promote: orders, accept_loss: 10s, optional: true }");
+        finds(&found, Error, codes::OPTIONAL_FENCE);
+    }
+
+    #[test]
+    fn a_fence_goes_with_its_promotion() {
+        let from = "{ promote: orders, accept_loss: 10s }";
+        let with = |when: &str| changed(from, &from.replace(" }", &format!(", when: {when} }}")));
+        finds(&with("planned"), Error, codes::FENCE_WITHOUT_PROMOTION);
+        assert!(with("unplanned").is_empty());
+    }
+
     const SILENT: &str = "{ fence: orders, when_unreachable: { accept_after: 30s } }";
 
     #[test]

@@ -13,7 +13,9 @@ use crate::support::*;
 async fn a_replication_session_that_can_run_sql_does_not_outlive_a_fence_by_logins() {
     let pair = Pair::start().await;
     let store = pair.store_without_control().await;
-    sql(pair.east.port, "postgres", "create role rep login replication; grant all on t to rep").await.unwrap();
+    sql(pair.east.port, "postgres", "create role rep login replication; grant all on t to rep")
+        .await
+        .unwrap();
     let conninfo =
         format!("host=127.0.0.1 port={} user=rep dbname=postgres replication=database", pair.east.port);
     let mut psql = Command::new(pair.east.bin.join("psql"))
