@@ -14,6 +14,8 @@ fail() { code=$1; shift; echo "$*" >&2; exit "$code"; }
 servers() {
   for process in /proc/[0-9]*; do
     [ "$process/cwd" -ef "$data" ] || continue
+    # The usual case takes no process; a server whose program was replaced under it takes one.
+    if [ "$process/exe" -ef "$bin/postgres" ]; then echo "${process#/proc/}"; continue; fi
     case $(readlink "$process/exe" 2>/dev/null) in
       */postgres | */postmaster | *"/postgres (deleted)" | *"/postmaster (deleted)") echo "${process#/proc/}" ;;
     esac
@@ -28,6 +30,19 @@ postmaster() {
   echo "$pid"
 }
 
+prefixed() { # prefix file
+  while IFS= read -r line || [ -n "$line" ]; do printf '%s%s\n' "$1" "$line"; done <"$2"
+}
+
+# The timeline of the newest segment. The shell sorts what a pattern names.
+newest() {
+  hex='[0-9A-F][0-9A-F][0-9A-F][0-9A-F][0-9A-F][0-9A-F][0-9A-F][0-9A-F]'
+  found=
+  for segment in "$data"/pg_wal/$hex$hex$hex; do [ -e "$segment" ] && found=${segment##*/}; done
+  [ -n "$found" ] && echo "newest=${found%????????????????}"
+}
+
+# Asked for several times in every fence and promotion: each process that it starts counts.
 status() {
   if [ ! -d "$data" ]; then
     echo "exists=no"
@@ -35,17 +50,18 @@ status() {
     echo "exists=yes"
     [ -O "$data" ] || [ "$(id -u)" = 0 ] || fail 77 "$data belongs to someone else: its processes cannot be seen"
     echo "postmaster=$(postmaster)"
-    echo "servers=$(servers | tr '\n' ' ')"
+    echo "servers="$(servers)
     [ -e "$data/standby.signal" ] && echo "standby=yes"
     [ -e "$data/promote.signal" ] && echo "promoting=yes"
     [ -e "$data/recovery.signal" ] && echo "recovering=yes"
     [ -e "$data/backup_label" ] && echo "backup_label=yes"
-    newest=$(ls "$data/pg_wal" 2>/dev/null | grep -E '^[0-9A-F]{24}$' | cut -c1-8 | sort | tail -n 1)
-    [ -n "$newest" ] && echo "newest=$newest"
-    (cd "$data/pg_wal" && grep -H '' ./*.history) 2>/dev/null | sed 's|^\./|history=|'
+    newest
+    for history in "$data"/pg_wal/*.history; do
+      [ -e "$history" ] && prefixed "history=${history##*/}:" "$history"
+    done
   fi
-  [ -e "$barred" ] && sed 's/^/barred_/' "$barred"
-  [ -e "$following" ] && sed 's/^/following_/' "$following"
+  [ -e "$barred" ] && prefixed barred_ "$barred"
+  [ -e "$following" ] && prefixed following_ "$following"
   if [ -d "$data" ]; then
     "$bin/pg_controldata" -D "$data" || fail 78 "pg_controldata failed"
   fi
