@@ -92,6 +92,12 @@ impl Pilot {
         let (sender, receiver) = mpsc::unbounded_channel();
         let (news_sender, news_receiver) = mpsc::unbounded_channel();
         let (fenced_sender, fenced_receiver) = mpsc::unbounded_channel();
+        if let Some(state) = console.state.as_ref().filter(|state| state.turned_back.is_none()) {
+            // What an earlier drive fenced is watched as well.
+            for fenced in known.iter().filter_map(|entry| newly_fenced(entry, state)) {
+                let _ = fenced_sender.send(fenced);
+            }
+        }
         Ok(Self {
             store: store.clone(),
             run: run.clone(),

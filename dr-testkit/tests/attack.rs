@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dr_core::engine::DriveEnd;
-use dr_core::event::{DebtKind, Ending, Event, Mode, Request};
+use dr_core::engine::{DriveEnd, News};
+use dr_core::event::{DebtKind, Ending, Event, Mode, Request, Status};
 use dr_core::model::{Fault, ModelStore, World};
 use dr_core::resource::{
     Applied, Before, Cx, Effect, Prepared, Promote, Promotion, Risk, Roles, SilencePolicy, Urgency,
@@ -322,4 +322,58 @@ async fn a_fenced_side_that_was_opened_behind_the_run_is_told_at_its_end() {
     assert_eq!(orders.writable().len(), 2);
     assert_eq!(run.driven.end, DriveEnd::Ended(Ending::Recovered), "{}", run.story());
     assert!(run.driven.text.contains("TWO WRITABLE SIDES"), "{}", run.driven.text);
+}
+
+const WITH_CALLERS: &str = "
+phases:
+  - name: promote
+    within: 20s
+    steps:
+      - { fence: orders }
+      - { promote: orders, accept_loss: 10s }
+  - { name: pause, within: 60s, steps: [ { wait: 10s } ] }
+  - { name: dns, within: 60s, steps: [ { route: entry } ] }
+";
+
+#[tokio::test(start_paused = true)]
+async fn callers_are_moved_though_the_fence_breaks_after_the_last_promotion() {
+    let (world, _orders) = pair();
+    let entry = world.traffic("entry", Duration::from_secs(1));
+    let rig = Rig::new(&world, WITH_CALLERS);
+    let (drive, controls) = rig.begin().await;
+    let (run, ()) = tokio::join!(rig.rest(drive), async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        controls.tell(News::BrokenFence("east acknowledged a write".to_owned()));
+    });
+    drop(entry);
+    assert_eq!(run.step("dns/route:entry").status, Status::Succeeded, "{}", run.story());
+    not_good(&run);
+    assert!(run.driven.text.contains("acknowledged a write"), "{}", run.driven.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fence_that_the_run_lifts_itself_is_not_told_as_broken() {
+    let (world, orders) = pair();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let plan = "
+phases:
+  - { name: fence, within: 20s, steps: [ { fence: orders } ] }
+  - { name: look, within: 2s, steps: [ { observe: orders, in: target, expect: { role: primary } } ] }
+  - { name: promote, within: 20s, steps: [ { promote: orders } ] }
+";
+    let rig = Rig::new(&world, plan);
+    let (drive, controls) = rig.begin().await;
+    let watch = async {
+        while orders.writable().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let (run, ()) = tokio::join!(rig.rest(drive), async {
+        tokio::time::sleep(Duration::from_millis(70)).await;
+        watch.await;
+        controls.tell(News::BrokenFence("east acknowledged a write".to_owned()));
+    });
+    assert_eq!(run.driven.end, DriveEnd::Ended(Ending::RolledBack), "{}", run.story());
+    assert_eq!(run.count(|event| matches!(event, Event::FenceBroken { .. })), 0);
+    assert_eq!(orders.writable(), [Side::new("east")]);
 }

@@ -283,8 +283,18 @@ impl Drive {
     fn may_start(&self) -> bool {
         let forward =
             self.state.turned_back.is_none() && self.state.abort.is_none() && !self.is_all_done_already();
-        let sound = self.broken.is_none() || (self.crossed && self.state.fence_broken.is_none());
+        let promoting = self.state.fence_broken.is_some() && self.is_left_to_promote();
+        let sound = self.broken.is_none() || (self.crossed && !promoting);
         forward && sound && !self.is_interrupted()
+    }
+
+    /// Whether a promotion is still to come. After the last one a broken fence stops nothing any more: callers who stay
+    /// with a side that takes writes again are worse off than those who are moved.
+    fn is_left_to_promote(&self) -> bool {
+        self.state.in_order().any(|(step, state)| {
+            step.class == Class::PointOfNoReturn
+                && !matches!(state.status, Status::Succeeded | Status::Skipped)
+        })
     }
 
     fn is_at_rest(&self) -> bool {
@@ -778,6 +788,8 @@ impl Drive {
     async fn learnt(&mut self, news: News) -> Result<(), JournalError> {
         match news {
             News::Seen(event) => self.record(vec![event], Durability::Lazy).await,
+            // A run that turns back lifts its fences itself.
+            News::BrokenFence(_) if self.state.turned_back.is_some() => Ok(()),
             News::BrokenFence(why) => {
                 self.broken.get_or_insert_with(|| broken_fence(&why));
                 self.record(vec![Event::FenceBroken { why }], Durability::Barrier).await
