@@ -71,7 +71,7 @@ pub struct Metrics {
     pub rpo_at_least_seconds: Option<Seconds>,
     /// From the run's beginning to its end.
     pub run_seconds: Option<Seconds>,
-    /// The longest outage that the first prober saw: at most this long; `null` if it saw nothing or it lasts.
+    /// The longest outage of this run that the first prober saw: at most this long; `null` if it saw nothing or it lasts.
     pub client_outage_seconds: Option<Seconds>,
     /// From the outage to the first alarm.
     pub detection_seconds: Option<Seconds>,
@@ -129,7 +129,7 @@ impl Metrics {
             rpo_basis: rpo.basis,
             rpo_at_least_seconds: rpo.at_least,
             run_seconds: story.run_seconds(),
-            client_outage_seconds: client_outage(measured),
+            client_outage_seconds: client_outage(measured, story.state.began_at),
             detection_seconds: measured.parts.detection.and_then(Seconds::from_f64),
             decision_seconds: measured.parts.decision.and_then(Seconds::from_f64),
             execution_seconds: measured.parts.execution.and_then(Seconds::from_f64),
@@ -166,12 +166,14 @@ impl Judged {
     }
 }
 
-fn client_outage(measured: &Measurement) -> Option<Seconds> {
+/// What an always-on prober saw of an outage that was over when the run began belongs to an earlier run.
+fn client_outage(measured: &Measurement, began: Timestamp) -> Option<Seconds> {
     let first = measured.outages.first().filter(|first| first.asked > 0)?;
-    if first.gaps.iter().any(|gap| gap.to.is_none()) {
+    let gaps = || first.gaps.iter().filter(|gap| gap.to.is_none_or(|to| to >= began));
+    if gaps().any(|gap| gap.to.is_none()) {
         return None;
     }
-    let gaps: Option<Vec<Seconds>> = first.gaps.iter().map(|gap| Seconds::from_f64(gap.at_most?)).collect();
+    let gaps: Option<Vec<Seconds>> = gaps().map(|gap| Seconds::from_f64(gap.at_most?)).collect();
     Some(gaps?.into_iter().max().unwrap_or_default())
 }
 

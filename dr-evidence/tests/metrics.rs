@@ -77,6 +77,20 @@ fn an_outage_that_lasts_has_no_length() {
 }
 
 #[test]
+fn an_outage_that_was_over_before_the_run_is_not_its_own() {
+    let mut measurement = common::measurement(765.0, &[]);
+    let mut earlier = measurement.outages[0].gaps[0].clone();
+    let hour = std::time::Duration::from_secs(3600);
+    earlier.from = earlier.from.minus(hour);
+    earlier.to = earlier.to.map(|to| to.minus(hour));
+    earlier.at_most = Some(1234.0);
+    measurement.outages[0].gaps.insert(0, earlier);
+    let mut tape = common::Tape::begin(common::began(Mode::Failover));
+    tape.measured(measurement);
+    assert_eq!(Metrics::of(&tape.lines()).unwrap().client_outage_seconds.unwrap().to_string(), "765");
+}
+
+#[test]
 fn stray_writes_are_counted_where_an_old_writer_is_made_a_copy() {
     let stray_of = |rows: Option<Vec<i64>>| {
         let mut began = common::began(Mode::Protect);
