@@ -21,7 +21,8 @@ const BYTES_A_STEP: usize = 800;
 
 fn in_memory(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("memory");
-    for (shape, steps) in [(Shape::Chain, 1_000), (Shape::Wide, 1_000)] {
+    for shape in Shape::ALL {
+        let steps = 1_000;
         let bound = Bound::new(shape, steps);
         let runtime = runtime();
         group.sample_size(20).throughput(Throughput::Elements(steps as u64));

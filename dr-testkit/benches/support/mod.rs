@@ -65,7 +65,7 @@ impl Bound {
     }
 
     /// Runs it to its end on a journal.
-    pub async fn run(&self, journal: Box<dyn Journal>) -> Driven {
+    pub(crate) async fn run(&self, journal: Box<dyn Journal>) -> Driven {
         let binding = Binding::new(self.began.roles.clone());
         let runbook = Runbook::bind(self.began.script.clone(), self.resources.clone(), &binding)
             .unwrap_or_else(|findings| panic!("{findings:#?}"));

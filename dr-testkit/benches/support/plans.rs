@@ -15,7 +15,7 @@ pub(crate) enum Shape {
 
 impl Shape {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Chain, Self::Wide, Self::Mixed, Self::Halves];
+    pub(crate) const ALL: [Self; 4] = [Self::Chain, Self::Wide, Self::Mixed, Self::Halves];
 
     /// The word for it.
     pub(crate) fn name(self) -> &'static str {
