@@ -1,0 +1,463 @@
+//! The loop: decide, append, perform. Everything it knows of the run is in the folded journal; what it keeps beside
+//! that (what is in flight, when to try again) is lost with the process without harm.
+
+mod asked;
+mod outcome;
+mod record;
+mod rest;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::engine::attempt::{self, Flight};
+use crate::engine::hooks::{Hooks, Means};
+use crate::engine::preview::PreviewOnly;
+use crate::engine::schedule::{Index, Schedule, may_be_tried};
+use crate::env::Env;
+use crate::event::{Actor, Began, Ending, Entry, Event, RunState, Status, Suspension};
+use crate::ids::{ResourceName, StepId};
+use crate::journal::{Durability, Journal, JournalError};
+use crate::resource::{Applied, Call, Cancel, Canceller, Class, Cx, Earlier, Progress, Redactor, Seen};
+use crate::runbook::{CheckRoles, RolesFound, Runbook, ScriptStep};
+
+/// How a drive ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DriveEnd {
+    /// The run ended with it.
+    Ended(Ending),
+    /// The run goes on with `resume`.
+    Suspended(Suspension),
+}
+
+/// What a drive leaves.
+#[derive(Debug)]
+pub struct Driven {
+    /// How it ended.
+    pub end: DriveEnd,
+    /// The same in words.
+    pub text: String,
+    /// The run as its events say.
+    pub state: RunState,
+    /// What happened after the journal could no longer be written. To be shown and kept by other means.
+    pub unrecorded: Vec<Event>,
+}
+
+/// One process driving one run.
+#[derive(Debug)]
+pub struct Drive {
+    runbook: Runbook,
+    journal: Box<dyn Journal>,
+    env: Env,
+    hooks: Hooks,
+    redactor: Redactor,
+    state: RunState,
+    epoch: u64,
+    begun: Instant,
+    schedule: Schedule,
+    flights: FuturesUnordered<Flight>,
+    busy: BTreeSet<Index>,
+    first_tried: BTreeMap<Index, Instant>,
+    due: BTreeSet<(Instant, Index)>,
+    crossed: bool,
+    broken: Option<String>,
+    already_done: BTreeSet<StepId>,
+    behind_effect: BTreeMap<Index, String>,
+    dry_failures: Vec<String>,
+    seen_after: BTreeMap<ResourceName, Vec<Seen>>,
+    unwritten: Vec<Event>,
+    earlier: Earlier,
+    overrides: Arc<BTreeSet<String>>,
+    cancel: (Canceller, Cancel),
+    progress: Said,
+}
+
+/// What steps say they wait for, with the end that they say it into.
+type Said = (mpsc::UnboundedSender<(StepId, String)>, mpsc::UnboundedReceiver<(StepId, String)>);
+
+/// How many times its share of time a step may take once there is no way back.
+const PATIENCE_PAST_NO_RETURN: u32 = 3;
+
+impl Drive {
+    /// Begins a run: its first event is durable when this returns, and nothing else has happened.
+    ///
+    /// # Errors
+    /// If the journal cannot be written.
+    pub async fn begin(began: Began, runbook: Runbook, mut means: Means) -> Result<Self, JournalError> {
+        let actor = began.actor.clone();
+        let epoch = 1;
+        let now = means.env.now();
+        let first = Entry { seq: 1, epoch, at: now, elapsed_ms: 0, event: Event::Began(Box::new(began)) };
+        let first = redacted(&means.redactor, first);
+        let mut state = RunState::begin(&first).map_err(illegal)?;
+        let second = Entry { seq: 2, epoch, at: now, elapsed_ms: 0, event: Event::Driven { actor, epoch } };
+        state.fold(&second).map_err(illegal)?;
+        means.journal.reserve(worst_case(&state)).await?;
+        means.journal.append(&[first.clone(), second.clone()], Durability::Barrier).await?;
+        (means.hooks.listener)(&first);
+        (means.hooks.listener)(&second);
+        let mut drive = Self::new(runbook, means, state, epoch);
+        drive.observe_all("before");
+        Ok(drive)
+    }
+
+    /// Goes on with a run that this process owns from now on.
+    ///
+    /// # Errors
+    /// If the run has ended, or the journal cannot be written.
+    pub async fn resume(
+        state: RunState,
+        actor: Actor,
+        epoch: u64,
+        runbook: Runbook,
+        means: Means,
+    ) -> Result<Self, JournalError> {
+        let mut drive = Self::new(runbook, means, state, epoch);
+        drive.record(vec![Event::Driven { actor, epoch }], Durability::Barrier).await?;
+        Ok(drive)
+    }
+
+    fn new(runbook: Runbook, means: Means, state: RunState, epoch: u64) -> Self {
+        let Means { journal, env, redactor, hooks } = means;
+        let schedule = Schedule::new(runbook.script(), &state);
+        let earlier = Earlier::default();
+        let mut already_done = BTreeSet::new();
+        for (step, state) in &state.steps {
+            if let Some(applied) = &state.applied {
+                earlier.leave(step.clone(), applied.data.clone());
+                if says_already_done(applied) {
+                    already_done.insert(step.clone());
+                }
+            }
+        }
+        for (step, by) in &state.approvals {
+            runbook.approvals().give(step.clone(), by.clone());
+        }
+        let runbook = match state.began.mode.is_live() {
+            true => runbook,
+            false => runbook.wrapped(|_, action| Arc::new(PreviewOnly(action))),
+        };
+        let crossed = state.is_past_no_return();
+        let broken = state.fence_broken.as_deref().map(broken_fence);
+        let overrides = state.began.overrides.iter().map(|entry| entry.gate.clone()).collect();
+        Self {
+            runbook,
+            journal,
+            env,
+            hooks,
+            redactor,
+            state,
+            epoch,
+            begun: Instant::now(),
+            schedule,
+            flights: FuturesUnordered::new(),
+            busy: BTreeSet::new(),
+            first_tried: BTreeMap::new(),
+            due: BTreeSet::new(),
+            crossed,
+            broken,
+            already_done,
+            behind_effect: BTreeMap::new(),
+            dry_failures: Vec::new(),
+            seen_after: BTreeMap::new(),
+            unwritten: Vec::new(),
+            earlier,
+            overrides: Arc::new(overrides),
+            cancel: Cancel::pair(),
+            progress: mpsc::unbounded_channel(),
+        }
+    }
+
+    /// The run as it stands.
+    pub fn state(&self) -> &RunState {
+        &self.state
+    }
+
+    /// Drives until the run ends or this drive has to stop.
+    pub async fn run(mut self) -> Driven {
+        let mut unrecorded = Vec::new();
+        let (end, text) = match self.drive().await {
+            Ok(end) => end,
+            Err(error) => {
+                unrecorded = self.outlive_the_journal().await;
+                let why = match error {
+                    JournalError::Lost { .. } => Suspension::OwnershipLost,
+                    _ => Suspension::JournalLost,
+                };
+                (DriveEnd::Suspended(why), with_sources(&error))
+            }
+        };
+        // Best effort: what is not released runs out by itself.
+        let _ = self.journal.release().await;
+        Driven { end, text, state: self.state, unrecorded }
+    }
+
+    async fn drive(&mut self) -> Result<(DriveEnd, String), JournalError> {
+        // What was asked for before the drive decides what starts first.
+        while let Ok(message) = self.hooks.messages.try_recv() {
+            self.heard(message).await?;
+        }
+        loop {
+            let skipped = self.launch();
+            if !skipped.is_empty() {
+                self.record(skipped, Durability::Lazy).await?;
+                continue;
+            }
+            if self.is_at_rest() {
+                if let Some(end) = self.decide_at_rest().await? {
+                    return Ok(end);
+                }
+                continue;
+            }
+            if let Some(end) = self.await_something().await? {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// Waits until something comes to rest, is due, or is said.
+    async fn await_something(&mut self) -> Result<Option<(DriveEnd, String)>, JournalError> {
+        let next_due = self.due.first().map(|(at, _)| *at);
+        let renewal = self.journal.lease_left().map(|left| left / 2);
+        let renew = async {
+            match renewal {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => std::future::pending().await,
+            }
+        };
+        let timer = async {
+            match next_due {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            Ok(()) = self.hooks.interrupts.changed() => {
+                if *self.hooks.interrupts.borrow_and_update() >= 2 {
+                    self.cancel.0.cancel();
+                    self.flights.clear();
+                    self.busy.clear();
+                    return self.suspend(Suspension::Interrupted, "interrupted twice: what was in flight is in doubt").await.map(Some);
+                }
+            }
+            Some(message) = self.hooks.messages.recv() => self.heard(message).await?,
+            Some(news) = self.hooks.news.recv() => self.learnt(news).await?,
+            Some((step, text)) = self.progress.1.recv() => {
+                let known = self.state.steps.get(&step).and_then(|state| state.progress.as_deref());
+                if known != Some(text.as_str()) {
+                    self.record(vec![Event::Progress { step, text }], Durability::Lazy).await?;
+                }
+            }
+            Some(rested) = self.flights.next() => {
+                let mut batch = vec![rested];
+                while let Some(Some(rested)) = self.flights.next().now_or_never() {
+                    batch.push(rested);
+                }
+                self.came_to_rest(batch).await?;
+            }
+            () = renew => self.journal.renew().await?,
+            () = timer => {
+                let now = Instant::now();
+                while let Some((at, index)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
+                    self.due.remove(&(at, index));
+                    self.schedule.put_back(index);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_interrupted(&self) -> bool {
+        *self.hooks.interrupts.borrow() > 0
+    }
+
+    /// Whether new steps may start. Past the point of no return the others go on beside a broken one.
+    fn may_start(&self) -> bool {
+        let forward =
+            self.state.turned_back.is_none() && self.state.abort.is_none() && !self.is_all_done_already();
+        let promoting = self.state.fence_broken.is_some() && self.is_left_to_promote();
+        let sound = self.broken.is_none() || (self.crossed && !promoting);
+        forward && sound && !self.is_interrupted()
+    }
+
+    /// Whether a promotion is still to come. After the last one a broken fence stops nothing any more: callers who stay
+    /// with a side that takes writes again are worse off than those who are moved.
+    fn is_left_to_promote(&self) -> bool {
+        self.state.in_order().any(|(step, state)| {
+            step.class == Class::PointOfNoReturn
+                && !matches!(state.status, Status::Succeeded | Status::Skipped)
+        })
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.busy.is_empty() && (self.due.is_empty() || !self.may_start())
+    }
+
+    /// Every store that was to be promoted had been already.
+    fn is_all_done_already(&self) -> bool {
+        !self.already_done.is_empty()
+            && self
+                .runbook
+                .script()
+                .steps
+                .iter()
+                .filter(|step| step.verb == "check-roles")
+                .all(|step| self.already_done.contains(&step.id))
+    }
+
+    /// Starts everything that may start. Returns the events of steps that are left out instead.
+    fn launch(&mut self) -> Vec<Event> {
+        let mut skipped = Vec::new();
+        while self.may_start() {
+            let Some(at) = self.schedule.take_ready() else { break };
+            let id = self.schedule.id(at).clone();
+            let Some((step, state)) = self.state.script_step(&id).zip(self.state.steps.get(&id)) else {
+                continue;
+            };
+            if !may_be_tried(state.status) {
+                continue;
+            }
+            if step.when.is_some_and(|when| when != self.state.urgency) {
+                skipped
+                    .push(Event::Skipped { step: id, why: format!("only in {} runs", urgency_word(step)) });
+                continue;
+            }
+            if let (Class::Read, Some(effect)) = (step.class, self.behind_effect.get(&at)) {
+                skipped.push(Event::NotExercised { step: id, why: format!("a dry run does not {effect}") });
+                continue;
+            }
+            let attempt = state.attempts + 1;
+            let Some(action) = self.runbook.action(&id).map(Arc::clone) else { continue };
+            let cx = self.cx(at, &id, attempt);
+            self.busy.insert(at);
+            self.flights.push(attempt::prepare(at, attempt, action, cx));
+        }
+        skipped
+    }
+
+    /// The context of an attempt, with its deadline: a step's share of time is for all its attempts together, and
+    /// three times that once there is no way back and the run needs it; one attempt never gets more than the share.
+    fn cx(&mut self, at: Index, id: &StepId, attempt: u32) -> Cx {
+        let now = Instant::now();
+        let (within, optional) =
+            self.state.script_step(id).map_or((Duration::ZERO, false), |step| (step.within, step.optional));
+        let patience = if self.crossed && !optional { PATIENCE_PAST_NO_RETURN } else { 1 };
+        let total = within.saturating_mul(patience);
+        let first = *self.first_tried.entry(at).or_insert(now);
+        let mut deadline = (first + total).min(now + within);
+        if let Some(lease) = self.journal.lease_left() {
+            deadline = deadline.min(now + lease);
+        }
+        let sender = self.progress.0.clone();
+        let step = id.clone();
+        let mut cx = Cx::new(self.state.began.run.clone(), id.clone(), Duration::ZERO);
+        cx.deadline = deadline;
+        cx.cancel = self.cancel.1.clone();
+        cx.epoch = self.epoch;
+        cx.attempt = attempt;
+        cx.urgency = self.state.urgency;
+        cx.clock = self.env.clock();
+        cx.earlier = self.earlier.clone();
+        cx.overrides = Arc::clone(&self.overrides);
+        cx.progress = Progress::to(move |text| {
+            // A closed channel means that the drive is over: nobody is left to hear it.
+            let _ = sender.send((step.clone(), text.to_owned()));
+        });
+        cx
+    }
+
+    fn observe_all(&mut self, when: &'static str) {
+        if !self.state.began.mode.is_live() {
+            return;
+        }
+        let watched: Vec<_> = self
+            .runbook
+            .resources()
+            .iter()
+            .filter(|(_, resource)| !resource.watches().is_empty())
+            .map(|(name, resource)| (name.clone(), resource.clone()))
+            .collect();
+        for (name, resource) in watched {
+            let mut cx = Cx::new(
+                self.state.began.run.clone(),
+                StepId::new(format!("{when}/{name}")),
+                attempt::OBSERVE_WITHIN,
+            );
+            cx.clock = self.env.clock();
+            cx.urgency = self.state.urgency;
+            self.flights.push(attempt::observe(when, name, resource, cx));
+        }
+    }
+
+    fn has_succeeded(&self, id: &StepId) -> bool {
+        self.state.steps.get(id).is_some_and(|step| step.status == Status::Succeeded)
+    }
+
+    fn class(&self, id: &StepId) -> Class {
+        // A step that is not in the script is treated as the most dangerous one.
+        self.state.script_step(id).map_or(Class::PointOfNoReturn, |step| step.class)
+    }
+}
+
+/// No fence, no promotion and no look at the roles is passed over: what follows rests on them.
+fn is_never_left_out(step: &ScriptStep) -> bool {
+    matches!(step.class, Class::Fence | Class::PointOfNoReturn) || step.verb == CheckRoles::VERB
+}
+
+fn says_already_done(applied: &Applied) -> bool {
+    matches!(serde_json::from_value(applied.data.clone()), Ok(RolesFound::AlreadyDone))
+}
+
+fn urgency_word(step: &ScriptStep) -> &'static str {
+    match step.when {
+        Some(crate::resource::Urgency::Planned) => "planned",
+        Some(crate::resource::Urgency::Unplanned) | None => "unplanned",
+    }
+}
+
+fn illegal(error: crate::event::Illegal) -> JournalError {
+    JournalError::Damaged { at: error.seq, why: error.why }
+}
+
+/// How many bytes a run's journal may come to: the script and what is seen around it, and for each step some attempts.
+fn worst_case(state: &RunState) -> u64 {
+    const AROUND: u64 = 1 << 20;
+    const EACH_STEP: u64 = 8 << 10;
+    AROUND + EACH_STEP * u64::try_from(state.steps.len()).unwrap_or(u64::MAX / EACH_STEP)
+}
+
+fn broken_fence(why: &str) -> String {
+    format!(
+        "{why}: the fence is broken, and nothing is promoted in this run any more (dr abort, then begin anew)"
+    )
+}
+
+fn with_sources(error: &JournalError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// The entry with every known secret masked. What contains none is left as it is.
+fn redacted(redactor: &Redactor, entry: Entry) -> Entry {
+    if redactor.is_empty() {
+        return entry;
+    }
+    let Ok(text) = serde_json::to_string(&entry.event) else { return entry };
+    let masked = redactor.redact(&text);
+    if masked == text {
+        return entry;
+    }
+    let event = serde_json::from_str(&masked).unwrap_or(Event::Unknown);
+    Entry { event, ..entry }
+}
