@@ -19,7 +19,7 @@ pub type LedgerRow = i64;
 pub enum Written {
     /// The store said that it is durable.
     Acked,
-    /// The store said no: it is not there.
+    /// It is not there: the store said no, or nothing was sent to it.
     Refused,
     /// Nobody knows: no answer, or an answer that says neither.
     Unknown,

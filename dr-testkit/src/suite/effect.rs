@@ -1,5 +1,6 @@
 //! The sentences of [`dr_core::resource::Effect`], for any verb.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use dr_core::resource::{Before, Call, Class, Prepared, Standing};
@@ -18,11 +19,42 @@ pub async fn effect<C: Call>(
     call: impl AsyncFn(&Subject) -> Result<C, Stop>,
 ) -> Report {
     let mut suite = Suite::new(fixture, C::VERB);
+    let class = Cell::new(None);
+    let call = async |subject: &Subject| {
+        let call = call(subject).await;
+        class.set(call.as_ref().ok().map(C::class).or(class.get()));
+        call
+    };
     looking(&mut suite, &on, &call).await;
     making(&mut suite, &on, &call).await;
-    putting_back(&mut suite, &call).await;
+    match class.get() {
+        Some(Class::Reversible | Class::Fence) => {
+            putting_back(&mut suite, &call).await;
+            suite.skip(NO_RETURN, "it is no point of no return");
+        }
+        Some(Class::Read | Class::Irreversible) => {
+            PUTTING_BACK.iter().for_each(|sentence| suite.skip(sentence, "it is not put back"));
+            suite.skip(NO_RETURN, "it is no point of no return");
+        }
+        Some(Class::PointOfNoReturn) => {
+            PUTTING_BACK.iter().for_each(|sentence| suite.skip(sentence, "it is not put back"));
+            no_return(&mut suite, &call).await;
+        }
+        None => {
+            PUTTING_BACK.iter().for_each(|sentence| suite.skip(sentence, "no call could be made"));
+            suite.skip(NO_RETURN, "no call could be made");
+        }
+    }
     suite.done()
 }
+
+const PUTTING_BACK: [&str; 4] = [
+    "undo puts back what was there, and a repeat changes nothing",
+    "undo of what never was applied changes nothing",
+    "undo puts back wherever the apply got to",
+    "undo after somebody else's change is a conflict, and the change stays",
+];
+const NO_RETURN: &str = "undo of a point of no return that took effect is an error";
 
 async fn looking<C: Call>(
     suite: &mut Suite<'_>,
@@ -159,9 +191,8 @@ async fn making<C: Call>(
 
 async fn putting_back<C: Call>(suite: &mut Suite<'_>, call: &impl AsyncFn(&Subject) -> Result<C, Stop>) {
     suite
-        .case("undo puts back what was there, and a repeat changes nothing", async |subject| {
+        .case(PUTTING_BACK[0], async |subject| {
             let (effect, call) = (subject.effect::<C>()?, call(subject).await?);
-            undoable(&call)?;
             let before = subject.look().await?;
             let was = effect.prepare(&subject.cx(), &call).await?;
             effect.apply(&subject.cx(), &call, &was).await?;
@@ -172,9 +203,8 @@ async fn putting_back<C: Call>(suite: &mut Suite<'_>, call: &impl AsyncFn(&Subje
         })
         .await;
     suite
-        .case("undo of what never was applied changes nothing", async |subject| {
+        .case(PUTTING_BACK[1], async |subject| {
             let (effect, call) = (subject.effect::<C>()?, call(subject).await?);
-            undoable(&call)?;
             let before = subject.look().await?;
             let was = effect.prepare(&subject.cx(), &call).await?;
             effect.undo(&subject.cx(), &call, &was.before).await?;
@@ -182,9 +212,8 @@ async fn putting_back<C: Call>(suite: &mut Suite<'_>, call: &impl AsyncFn(&Subje
         })
         .await;
     suite
-        .case("undo puts back wherever the apply got to", async |subject| {
+        .case(PUTTING_BACK[2], async |subject| {
             let (effect, call) = (subject.effect::<C>()?, call(subject).await?);
-            undoable(&call)?;
             let before = subject.look().await?;
             let was = effect.prepare(&subject.cx(), &call).await?;
             let cut = Duration::from_millis(10);
@@ -194,9 +223,8 @@ async fn putting_back<C: Call>(suite: &mut Suite<'_>, call: &impl AsyncFn(&Subje
         })
         .await;
     suite
-        .case("undo after somebody else's change is a conflict, and the change stays", async |subject| {
+        .case(PUTTING_BACK[3], async |subject| {
             let (effect, call) = (subject.effect::<C>()?, call(subject).await?);
-            undoable(&call)?;
             let was = effect.prepare(&subject.cx(), &call).await?;
             effect.apply(&subject.cx(), &call, &was).await?;
             subject.pull(Lever::Meddle(C::VERB)).await?;
@@ -207,12 +235,12 @@ async fn putting_back<C: Call>(suite: &mut Suite<'_>, call: &impl AsyncFn(&Subje
             same(&theirs, &subject.look().await?)
         })
         .await;
+}
+
+async fn no_return<C: Call>(suite: &mut Suite<'_>, call: &impl AsyncFn(&Subject) -> Result<C, Stop>) {
     suite
-        .case("undo of a point of no return that took effect is an error", async |subject| {
+        .case(NO_RETURN, async |subject| {
             let (effect, call) = (subject.effect::<C>()?, call(subject).await?);
-            if call.class() != Class::PointOfNoReturn {
-                return Err(Stop::Skip("it is no point of no return".to_owned()));
-            }
             let was = effect.prepare(&subject.cx(), &call).await?;
             effect.apply(&subject.cx(), &call, &was).await?;
             let world = subject.look().await?;
@@ -221,15 +249,6 @@ async fn putting_back<C: Call>(suite: &mut Suite<'_>, call: &impl AsyncFn(&Subje
             same(&world, &subject.look().await?)
         })
         .await;
-}
-
-fn undoable<C: Call>(call: &C) -> Result<(), Stop> {
-    match call.class() {
-        Class::Reversible | Class::Fence => Ok(()),
-        Class::Read | Class::Irreversible | Class::PointOfNoReturn => {
-            Err(Stop::Skip("it is not of a class that is put back".to_owned()))
-        }
-    }
 }
 
 fn same(before: &str, after: &str) -> Result<(), Stop> {

@@ -61,15 +61,26 @@ pub async fn ledger(fixture: &dyn Fixture) -> Report {
         })
         .await;
     suite
-        .case("what is not known is unknown, in time, and never an error", async |subject| {
+        .case("silence acknowledges nothing, in time; what was refused in it is not there", async |subject| {
             let ledger = opened(subject).await?;
             subject.pull(Lever::Silence(subject.source.clone())).await?;
             let time = Duration::from_secs(1);
-            let began = Instant::now();
-            let written = ledger.write_to(&subject.cx_within(time), &subject.source, "one", 1).await;
-            let took = began.elapsed();
-            ensure(written == Written::Unknown, format!("{written:?}"))?;
-            ensure(took <= time + Duration::from_millis(200), format!("{time:?} given, {took:?} taken"))
+            let mut all = Vec::new();
+            for row in [1, 2] {
+                let (began, cx) = (Instant::now(), subject.cx_within(time));
+                let written = match row {
+                    1 => ledger.write(&cx, "one", row).await,
+                    _ => ledger.write_to(&cx, &subject.source, "one", row).await,
+                };
+                let took = began.elapsed();
+                ensure(written != Written::Acked, format!("row {row} was acknowledged"))?;
+                ensure(took <= time + Duration::from_millis(200), format!("{time:?} given, {took:?} taken"))?;
+                all.push((row, written));
+            }
+            subject.pull(Lever::Heal(subject.source.clone())).await?;
+            let kept = ledger.survivors(&subject.cx(), &subject.source, "one", 1, 2).await?.rows;
+            let denied = all.iter().find(|(row, written)| *written == Written::Refused && kept.contains(row));
+            ensure(denied.is_none(), format!("refused and there: {denied:?}"))
         })
         .await;
     suite.done()

@@ -34,6 +34,6 @@ pub use ledger::ledger;
 pub use observe::observe;
 pub use probe::probe;
 pub use report::{Report, Stop, Verdict};
-pub use store::store;
+pub use store::{copying, following, pausing, promotion, store, unpausing};
 pub use traffic::traffic;
 pub use workloads::workloads;

@@ -122,6 +122,12 @@ impl<'a> Suite<'a> {
         self.report.0.push((format!("{}: {sentence}", self.what), verdict));
     }
 
+    /// A case that is known to be none here: it needs no subject.
+    pub(super) fn skip(&mut self, sentence: &str, why: &str) {
+        let verdict = Verdict::Skipped(why.to_owned());
+        self.report.0.push((format!("{}: {sentence}", self.what), verdict));
+    }
+
     pub(super) fn done(self) -> Report {
         self.report
     }

@@ -2,43 +2,68 @@
 
 use std::time::Duration;
 
-use dr_core::ErrorKind;
 use dr_core::resource::{
     At, Basis, FenceHow, FenceProof, Follow, FollowHow, Pause, Promote, Replication, Role, Unpause, Written,
 };
+use dr_core::{ErrorKind, Side};
 
 use super::effect::effect;
 use super::fence::fenced;
 use super::fixture::{Fixture, Subject};
 use super::report::{Report, Stop, Suite, ensure};
 
-/// Tries a replicated store: promotion, following, pausing.
+/// Tries a replicated store: promotion, following, pausing, and what they mean together. Its parts are suites of their
+/// own, so that slow stores can run them side by side.
 pub async fn store(fixture: &dyn Fixture) -> Report {
-    let target = |subject: &Subject| subject.target.clone();
-    let source = |subject: &Subject| subject.source.clone();
-    let promotion = effect(fixture, target, async |subject| {
+    let verbs = promotion(fixture).await.and(following(fixture).await);
+    let pauses = pausing(fixture).await.and(unpausing(fixture).await);
+    verbs.and(pauses).and(copying(fixture).await)
+}
+
+/// Tries `promote` as an effect: planned, after a fence on the source.
+pub async fn promotion(fixture: &dyn Fixture) -> Report {
+    effect(fixture, target, async |subject| {
         let proof = fenced(subject).await?;
         Ok(promote(subject, Some(Basis::Planned { fences: vec![proof] })))
     })
-    .await;
-    let following = effect(fixture, source, async |subject| {
+    .await
+}
+
+/// Tries `follow` as an effect, after a promotion of the target.
+pub async fn following(fixture: &dyn Fixture) -> Report {
+    effect(fixture, source, async |subject| {
         promoted(subject).await?;
         Ok(follow(subject))
     })
-    .await;
-    let pausing =
-        effect(fixture, target, async |subject| Ok(Pause { side: subject.target.clone().into() })).await;
-    let unpausing = effect(fixture, target, async |subject| {
+    .await
+}
+
+/// Tries `pause` as an effect.
+pub async fn pausing(fixture: &dyn Fixture) -> Report {
+    effect(fixture, target, async |subject| Ok(Pause { side: subject.target.clone().into() })).await
+}
+
+/// Tries `unpause` as an effect, after a pause.
+pub async fn unpausing(fixture: &dyn Fixture) -> Report {
+    effect(fixture, target, async |subject| {
         let (effect, call) = (subject.effect::<Pause>()?, Pause { side: subject.target.clone().into() });
         let was = effect.prepare(&subject.cx(), &call).await?;
         effect.apply(&subject.cx(), &call, &was).await?;
         Ok(Unpause { side: subject.target.clone().into() })
     })
-    .await;
-    promotion.and(following).and(pausing).and(unpausing).and(own(fixture).await)
+    .await
 }
 
-async fn own(fixture: &dyn Fixture) -> Report {
+fn target(subject: &Subject) -> Side {
+    subject.target.clone()
+}
+
+fn source(subject: &Subject) -> Side {
+    subject.source.clone()
+}
+
+/// Tries what a store's verbs mean together: who takes writes, what is lost, how far a copy lags.
+pub async fn copying(fixture: &dyn Fixture) -> Report {
     let mut suite = Suite::new(fixture, "store");
     suite
         .case("without a basis every promotion is refused, and nothing changes", async |subject| {
