@@ -93,8 +93,20 @@ async fn undo(cx: &Cx, side: &Servers, was: &Before, did: bool) -> Result<()> {
     let was: Vec<bool> = was.read()?;
     for (node, was) in side.nodes.iter().zip(was) {
         if was != did {
+            still_a_copy(cx, node).await?;
             set_node(cx, node, was).await?;
         }
+    }
+    Ok(())
+}
+
+/// A promotion since is somebody else's change.
+async fn still_a_copy(cx: &Cx, node: &Node) -> Result<()> {
+    let row = node.row(STATE, cx.deadline).await.map_err(|trouble| node.failed(trouble))?;
+    if row.flag("recovering") == Some(false) {
+        return Err(Error::new(ErrorKind::Conflict, "it was promoted since: there is nothing to put back")
+            .not_happened()
+            .on(node.name.clone()));
     }
     Ok(())
 }

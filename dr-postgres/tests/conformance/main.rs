@@ -1,68 +1,53 @@
-//! Real PostgreSQL through the suites that the models pass too.
+//! Real PostgreSQL through the suites that the models pass too. Each case has a pair of its own.
 
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod road;
 #[cfg(test)]
 #[expect(dead_code, reason = "shared with tests that use the rest of it")]
 #[path = "../servers/support.rs"]
 mod support;
 
-use dr_core::{Result, async_trait};
-use dr_testkit::suite::{self, Fixture, Lever, Levers, Subject};
-use support::{EAST, Pair, Server, WEST, sql};
-
-#[derive(Debug)]
-struct Postgres;
-
-/// Awaits what cannot move to another thread.
-fn here<T>(work: impl Future<Output = T>) -> T {
-    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(work))
-}
-
-#[async_trait]
-impl Fixture for Postgres {
-    async fn fresh(&self) -> Result<Subject> {
-        let (resource, pair) = here(async {
-            let pair = Pair::start().await;
-            (pair.store().await.resource, pair)
-        });
-        Ok(Subject::new(resource, EAST, WEST, Hands(pair)))
-    }
-}
-
-#[derive(Debug)]
-struct Hands(Pair);
-
-impl Hands {
-    fn server(&self, side: &str) -> &Server {
-        if side == EAST { &self.0.east } else { &self.0.west }
-    }
-}
-
-#[async_trait]
-impl Levers for Hands {
-    async fn pull(&self, lever: &Lever) -> bool {
-        match lever {
-            Lever::Hang(side) => self.server(side.as_str()).signal("STOP"),
-            Lever::Heal(side) => self.server(side.as_str()).signal("CONT"),
-            Lever::CutReplication => {
-                let west = self.0.west.port;
-                for text in ["alter system set primary_conninfo = ''", "select pg_reload_conf()"] {
-                    if sql(west, "postgres", text).await.is_err() {
-                        return false;
-                    }
-                }
-                // Until the receiver is gone: a row written before that would still arrive.
-                here(support::eventually("replication is cut", async || {
-                    let receivers = "select count(*) from pg_stat_wal_receiver";
-                    support::one(west, receivers).await.as_deref() == Ok("0")
-                }));
-            }
-            Lever::Silence(_) | Lever::Meddle(_) | Lever::BreakRollouts(_) => return false,
-        }
-        true
-    }
-}
+use dr_testkit::suite;
+use fixture::Postgres;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_keeps_every_promise_of_a_ledger() {
-    suite::ledger(&Postgres).await.assert(5);
+    suite::ledger(&Postgres).await.assert(6);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_keeps_every_promise_of_a_fence() {
+    suite::fence(&Postgres).await.assert(17);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_keeps_every_promise_of_looking() {
+    suite::observe(&Postgres).await.assert(3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_keeps_every_promise_of_a_promotion() {
+    suite::promotion(&Postgres).await.assert(10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_keeps_every_promise_of_following() {
+    suite::following(&Postgres).await.assert(9);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_keeps_every_promise_of_a_pause() {
+    suite::pausing(&Postgres).await.assert(13);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_keeps_every_promise_of_an_end_of_a_pause() {
+    suite::unpausing(&Postgres).await.assert(13);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_keeps_every_promise_of_a_store_as_a_whole() {
+    suite::copying(&Postgres).await.assert(7);
 }

@@ -80,7 +80,7 @@ impl Pair {
         let west = pair.west.data.to_str().unwrap();
         pair.east.tool(
             "pg_basebackup",
-            &["-D", west, "-d", &from, "-R", "-C", "-S", "west", "-X", "stream", "-c", "fast"],
+            &["-D", west, "-d", &from, "-R", "-C", "-S", "west", "-X", "stream", "-c", "fast", "-N"],
         );
         pair.west.configure(settings);
         pair.west.start();
