@@ -109,17 +109,18 @@ impl Saved {
 
     /// What the world is like now, where it differs from what the plan was made for. The silence of the source is no
     /// drift in an unplanned run.
-    pub(crate) fn drift(&self, now: &RunState) -> Vec<String> {
+    pub(crate) fn drift(&self, now: &RunState, urgency: Urgency) -> Vec<String> {
         let now = |id: &StepId| now.steps.get(id).and_then(|step| step.was.as_ref());
         let class = |id: &StepId| self.script.step(id).map(|step| step.class);
         self.found
             .iter()
             .filter(|(id, _)| class(id) != Some(Class::Read))
-            .filter_map(|(id, then)| {
-                let now = now(id)?;
-                let silent = self.urgency == Urgency::Unplanned && class(id) == Some(Class::Fence);
-                (then.before != now.before && !silent)
-                    .then(|| format!("{id} is no longer as it was when the plan was made"))
+            .filter_map(|(id, then)| match now(id) {
+                // The silence of a side that is to be fenced anyhow is no drift where the run does without it.
+                _ if urgency == Urgency::Unplanned && class(id) == Some(Class::Fence) => None,
+                None => Some(format!("{id} cannot be looked at any more")),
+                Some(now) if then.before == now.before => None,
+                Some(_) => Some(format!("{id} is no longer as it was when the plan was made")),
             })
             .collect()
     }

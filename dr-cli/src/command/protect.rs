@@ -22,9 +22,12 @@ const LOOK_WITHIN: Duration = Duration::from_secs(10);
 /// Finds the primary of each store, and makes a run that attaches the others to it.
 pub(crate) async fn run(backends: &Backends, args: &RunArgs) -> Outcome {
     let mut loaded = load(backends, &args.plan.plan)?;
-    let stores = stores(&loaded);
-    let roles = roles(&loaded, &stores).await?;
-    loaded.plan = protecting(&loaded.plan, &stores);
+    let pairs = pairs(&loaded).await?;
+    let Some(first) = pairs.first() else {
+        return Err(Problem::refused("the plan has no store with two sides: there is nothing to protect"));
+    };
+    let roles = Roles { source: first.copy.clone(), target: first.primary.clone() };
+    loaded.plan = protecting(&loaded.plan, &pairs);
     let script = compile(&loaded.plan, &loaded.configured, &roles).map_err(|findings| unbound(&findings))?;
     if args.dry_run {
         return super::plan::preview(loaded, script, &roles, Urgency::Planned, args).await;
@@ -33,6 +36,7 @@ pub(crate) async fn run(backends: &Backends, args: &RunArgs) -> Outcome {
     begin(Arc::new(loaded), script, roles, args, kind, None).await
 }
 
+/// The stores that can be made copies.
 fn stores(loaded: &Loaded) -> Vec<ResourceName> {
     let follows = |name: &&ResourceName| {
         loaded.configured.get(*name).is_some_and(|one| one.verbs().contains(&"follow"))
@@ -40,43 +44,50 @@ fn stores(loaded: &Loaded) -> Vec<ResourceName> {
     loaded.plan.resources.keys().filter(follows).cloned().collect()
 }
 
-/// The primary is the target, the side that has to follow it the source. Observed, not declared.
-async fn roles(loaded: &Loaded, stores: &[ResourceName]) -> Outcome<Roles> {
+/// A side that has to follow a store's primary.
+#[derive(Debug)]
+struct Pair {
+    store: ResourceName,
+    copy: Side,
+    primary: Side,
+}
+
+/// Every side that is to follow, of every store. Primaries are observed, not declared.
+async fn pairs(loaded: &Loaded) -> Outcome<Vec<Pair>> {
     let resources = loaded.connect(&Env::system(), &Redactor::default()).await?;
     let cx = Cx::new(RunId::new("protect"), StepId::new("protect"), LOOK_WITHIN);
-    let mut found: BTreeMap<Side, Side> = BTreeMap::new();
-    for name in stores {
-        let Some(observer) = resources.get(name).and_then(|resource| resource.observer::<Replication>())
-        else {
-            continue;
-        };
+    let mut pairs = Vec::new();
+    for store in stores(loaded) {
+        let observer = resources.get(&store).and_then(|resource| resource.observer::<Replication>());
+        let Some(observer) = observer else { continue };
         let seen = observer.observe(&cx).await?;
         let writable = seen.writable_sides();
         let [primary] = writable.as_slice() else {
             let told: Vec<&str> = writable.iter().map(|side| side.as_str()).collect();
             return Err(Problem::refused(match told.as_slice() {
-                [] => format!("nobody takes writes for {name}: there is no primary to follow"),
-                many => format!("TWO WRITABLE SIDES of {name}: {}", many.join(", ")),
+                [] => format!("nobody takes writes for {store}: there is no primary to follow"),
+                many => format!("TWO WRITABLE SIDES of {store}: {}", many.join(", ")),
             })
             .help("`dr guard` fences a side that returned; `dr status` shows both"));
         };
-        for side in seen.sides.keys().filter(|side| side != primary) {
-            found.insert(side.clone(), (*primary).clone());
+        for copy in seen.sides.keys().filter(|side| side != primary) {
+            pairs.push(Pair { store: store.clone(), copy: copy.clone(), primary: (*primary).clone() });
         }
     }
-    match found.into_iter().next() {
-        Some((source, target)) => Ok(Roles { source, target }),
-        None => Err(Problem::refused("the plan has no store with two sides: there is nothing to protect")),
-    }
+    Ok(pairs)
 }
 
 /// The same plan with one phase: follow, and wait until it does.
-fn protecting(plan: &Plan, stores: &[ResourceName]) -> Plan {
+fn protecting(plan: &Plan, pairs: &[Pair]) -> Plan {
     let mut steps = Vec::new();
-    for name in stores {
-        steps.push(step("follow", name, json!({ "in": "source", "of": "target" }), Vec::new()));
-        let expect = json!({ "in": "source", "expect": { "receiving": "yes" }, "wait": true });
-        steps.push(step("observe", name, expect, vec![format!("follow:{name}")]));
+    for pair in pairs {
+        let several = pairs.iter().filter(|other| other.store == pair.store).count() > 1;
+        let named = |verb: &str| several.then(|| format!("{verb}:{}:{}", pair.store, pair.copy));
+        let follow = json!({ "in": pair.copy, "of": pair.primary });
+        let expect = json!({ "in": pair.copy, "expect": { "receiving": "yes" }, "wait": true });
+        let before = named("follow").unwrap_or_else(|| format!("follow:{}", pair.store));
+        steps.push(Step { id: named("follow"), ..step("follow", &pair.store, follow, Vec::new()) });
+        steps.push(Step { id: named("observe"), ..step("observe", &pair.store, expect, vec![before]) });
     }
     let phase = Phase {
         name: "protect".into(),

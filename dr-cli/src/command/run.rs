@@ -78,7 +78,7 @@ async fn no_drift(
 ) -> Outcome<()> {
     let quiet = super::plan::Tell::Nothing;
     let now = super::plan::look(loaded, script.clone(), roles, urgency, &args.plan, quiet).await?;
-    let drift = saved.drift(&now.state);
+    let drift = saved.drift(&now.state, urgency);
     if drift.is_empty() {
         return Ok(());
     }
