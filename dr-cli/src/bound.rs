@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dr_core::check::{self, Subject};
-use dr_core::plan::{Finding, Format, Plan};
+use dr_core::plan::{Finding, Format, Plan, Severity};
 use dr_core::resource::{Connect, Redactor, Roles, Urgency};
 use dr_core::runbook::{Script, compile};
 use dr_core::{Backends, Configured, Env, Resource, ResourceName, Side};
@@ -54,18 +54,27 @@ pub(crate) fn load_bytes(backends: &Backends, bytes: &[u8], format: Format, path
     let text = String::from_utf8_lossy(bytes);
     let refuse = |findings: Vec<Finding>| {
         let blocking = snippet::show(&findings, &path, &text);
-        Problem::new(Exit::Plan, told(blocking, &path))
+        refused(blocking, &findings, &path)
     };
     let plan = Plan::read(bytes, format).map_err(refuse)?;
     let configured = check::configure(&plan, backends).map_err(refuse)?;
     Ok(Loaded { path, plan, configured })
 }
 
-/// How much there is to mend.
-pub(crate) fn told(blocking: usize, path: &str) -> String {
-    match blocking {
+/// How much there is to mend, and how to live with a warning.
+pub(crate) fn refused(blocking: usize, findings: &[Finding], path: &str) -> Problem {
+    let told = match blocking {
         1 => format!("1 finding blocks {path}"),
         many => format!("{many} findings block {path}"),
+    };
+    let problem = Problem::new(Exit::Plan, told);
+    let is_warning = |finding: &&Finding| finding.severity == Severity::Warning;
+    match findings.iter().filter(|finding| finding.blocks()).find(is_warning) {
+        Some(warning) => problem.help(format!(
+            "a warning is acknowledged in the plan, with a reason: acknowledge: [{{ code: {}, reason: … }}]",
+            warning.code
+        )),
+        None => problem,
     }
 }
 
@@ -128,16 +137,14 @@ impl Loaded {
         let blocking: Vec<Finding> = findings
             .into_iter()
             .filter(Finding::blocks)
-            .filter(|finding| {
-                !(finding.severity == dr_core::plan::Severity::Warning && overrides.contains(&finding.code))
-            })
+            .filter(|finding| !(finding.severity == Severity::Warning && overrides.contains(&finding.code)))
             .collect();
         if blocking.is_empty() { Ok(script) } else { Err(self.refuse(&blocking)) }
     }
 
     fn refuse(&self, findings: &[Finding]) -> Problem {
         let blocking = snippet::show(findings, &self.path, &self.plan.text);
-        Problem::new(Exit::Plan, told(blocking, &self.path))
+        refused(blocking, findings, &self.path)
     }
 
     /// Connects every resource. None of it waits for a side to answer.

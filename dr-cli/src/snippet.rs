@@ -24,7 +24,7 @@ pub(crate) fn render(finding: &Finding, path: &str, text: &str) -> String {
     let width = line.to_string().len();
     if let Some(source) = line.checked_sub(1).and_then(|index| text.lines().nth(index)) {
         let column = usize::try_from(finding.place.column).unwrap_or(1).max(1);
-        let shown: String = source.chars().take(140).collect();
+        let shown: String = without_secrets(source, finding, column).chars().take(140).collect();
         let mark =
             shown.chars().skip(column - 1).take_while(|c| !matches!(c, ',' | ':' | '}' | ' ')).count().max(1);
         let _ = writeln!(out, "{:width$}{EDGE}-->{EDGE:#} {path}:{}", "", finding.place);
@@ -48,6 +48,36 @@ pub(crate) fn render(finding: &Finding, path: &str, text: &str) -> String {
         let _ = writeln!(out, "{:width$} {EDGE}={EDGE:#} help: {}", "", finding.help);
     }
     out
+}
+
+/// The words before a value that nobody may see, should somebody have written it into the plan.
+const SECRET: [&str; 4] = ["password", "secret", "token", "credential"];
+
+/// The line as it may be shown. What a finding wants replaced by a reference is most likely the secret itself, and
+/// another finding's line may hold one beside what it is about.
+fn without_secrets(line: &str, finding: &Finding, column: usize) -> String {
+    if finding.message.contains("${env:") {
+        let known: String = line.chars().take(column - 1).collect();
+        let key: String =
+            line.chars().skip(column - 1).take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        return format!("{known}{key}: …");
+    }
+    let literal = SECRET.iter().filter_map(|word| literal_after(line, word)).min();
+    if let Some(end) = literal {
+        return format!("{}: …", &line[..end]);
+    }
+    match line.split_once("://").map(|(scheme, rest)| (scheme, rest.split_once('@'))) {
+        Some((scheme, Some((user, rest)))) if user.contains(':') => format!("{scheme}://…@{rest}"),
+        Some(_) | None => line.to_owned(),
+    }
+}
+
+/// The end of the first such word that has a value which is no reference.
+fn literal_after(line: &str, word: &str) -> Option<usize> {
+    line.match_indices(word).map(|(at, _)| at + word.len()).find(|end| {
+        let value = line[*end..].trim_start_matches(['"', '\'']).trim_start().strip_prefix([':', '=']);
+        value.is_some_and(|value| !value.trim_start_matches([' ', '"', '\'']).starts_with("${"))
+    })
 }
 
 /// All of them, worst first, on standard error; returns how many block.

@@ -4,9 +4,9 @@ use dr_core::Backends;
 use dr_core::resource::Urgency;
 
 use crate::args::PlanArgs;
-use crate::bound::{load, told};
+use crate::bound::{load, refused};
 use crate::exit::Exit;
-use crate::problem::{Outcome, Problem};
+use crate::problem::Outcome;
 use crate::snippet;
 
 /// Shows every finding, for the planned and for the unplanned run.
@@ -26,8 +26,7 @@ pub(crate) fn run(backends: &Backends, args: &PlanArgs) -> Outcome {
     }
     let blocking = snippet::show(&findings, &loaded.path, &loaded.plan.text);
     if blocking > 0 {
-        return Err(Problem::new(Exit::Plan, told(blocking, &loaded.path))
-            .help("a warning is acknowledged in the plan: acknowledge: [{ code: …, reason: … }]"));
+        return Err(refused(blocking, &findings, &loaded.path));
     }
     let steps: usize = loaded.plan.phases.iter().map(|phase| phase.steps.len()).sum();
     anstream::println!(

@@ -122,6 +122,11 @@ fn writable(sights: &[Sight]) -> BTreeMap<String, Vec<String>> {
     found
 }
 
+/// Whether every node was read: only then nobody writes where nobody was seen to.
+fn all_answer(replication: &Replication) -> bool {
+    replication.sides.values().flat_map(|side| &side.nodes).all(|node| node.writable.is_some())
+}
+
 fn tell(sight: &Sight, redactor: &Redactor) {
     for seen in &sight.seen {
         let headline =
@@ -129,6 +134,9 @@ fn tell(sight: &Sight, redactor: &Redactor) {
                 "replication" => {
                     serde_json::from_value::<Replication>(seen.data.clone()).ok().map(|replication| {
                         match replication.writable_sides().as_slice() {
+                            [] if !all_answer(&replication) => {
+                                format!("{BAD}who takes writes is not known{BAD:#}")
+                            }
                             [] => format!("{BAD}nobody takes writes{BAD:#}"),
                             [one] => format!("{GOOD}{one} takes writes{GOOD:#}"),
                             _ => format!("{BAD}more than one side takes writes{BAD:#}"),

@@ -46,7 +46,8 @@ pub fn configure(
                     codes::BAD_CONFIG,
                     spec.place(&error.pointer),
                     format!("`{name}` ({}){at}: {}", spec.kind, error.message),
-                    format!("see `dr schema` for what kind `{}` takes", spec.kind),
+                    meant(&error.message)
+                        .unwrap_or_else(|| format!("see `dr schema` for what kind `{}` takes", spec.kind)),
                 )
             })),
         }
@@ -57,4 +58,11 @@ pub fn configure(
         findings.sort_by_key(|finding| finding.place);
         Err(findings)
     }
+}
+
+/// The field that was meant, where the message is serde's own: ``unknown field `ulr`, expected one of `url`, …``.
+fn meant(message: &str) -> Option<String> {
+    let mut quoted = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
+    let near = closest(quoted.next()?, quoted)?;
+    Some(format!("did you mean `{near}`?"))
 }

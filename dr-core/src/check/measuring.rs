@@ -3,7 +3,7 @@
 use super::codes;
 use super::view::View;
 use crate::ids::ResourceName;
-use crate::plan::{Finding, Place};
+use crate::plan::{Finding, Place, closest};
 use crate::resource::{Call, Probe};
 
 pub(super) fn check(view: &View<'_>, out: &mut Vec<Finding>) {
@@ -74,7 +74,10 @@ fn known(view: &View<'_>, name: &ResourceName, place: Place, out: &mut Vec<Findi
             codes::CANNOT_MEASURE,
             place,
             format!("there is no resource `{name}`"),
-            format!("the resources are: {}", names.join(", ")),
+            match closest(name.as_str(), names.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the resources are: {}", names.join(", ")),
+            },
         ));
     }
     known

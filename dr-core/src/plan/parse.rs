@@ -157,7 +157,7 @@ fn document_of(node: &Node, text: &str, out: &mut Vec<Finding>) -> Option<Plan> 
     }
     let name = top
         .need("name", "give the plan a name: it is typed to confirm a run", out)
-        .and_then(|node| fields::name::<String>(node, "the plan", out));
+        .and_then(|node| fields::name::<String>(node, "`name`", out));
     let source = top.take("source").and_then(|node| fields::name(node, "`source`", out));
     let target = top.take("target").and_then(|node| fields::name(node, "`target`", out));
     let budget = top.take("budget").map(|node| budget(node, out)).unwrap_or_default();

@@ -12,7 +12,7 @@ use super::pausing::{Approve, Wait};
 use super::roles::CheckRoles;
 use super::script::{Script, ScriptPhase, ScriptStep};
 use crate::ids::{PhaseName, ResourceName, StepId};
-use crate::plan::{Finding, Phase, Plan, Step};
+use crate::plan::{Finding, Phase, Plan, Step, closest};
 use crate::resource::{
     At, Call, Class, Configured, Fence, Follow, Pause, Probe, Promote, Roles, Route, Scale, Unfence, Unpause,
 };
@@ -154,7 +154,10 @@ impl Compiler<'_> {
                 "unknown-resource",
                 step.place,
                 format!("there is no resource `{name}`"),
-                format!("the resources are: {}", known.join(", ")),
+                match closest(name.as_str(), known.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("the resources are: {}", known.join(", ")),
+                },
             ));
             return None;
         };

@@ -121,6 +121,12 @@ impl Drive {
         if self.class(&id) == Class::Read {
             failure.happened = Happened::No;
         }
+        if let Some(effect) = self.behind_effect.get(&at).filter(|_| error.kind() == ErrorKind::NotReady) {
+            // In a dry run what it waits for was not done, and no patience brings it about.
+            self.busy.remove(&at);
+            events.push(Event::NotExercised { step: id, why: format!("a dry run does not {effect}") });
+            return;
+        }
         let left = self.cx(at, &id, attempt).left();
         let pause = pause_after(error, attempt, &self.env).filter(|pause| *pause < left);
         if let Some(pause) = pause {
