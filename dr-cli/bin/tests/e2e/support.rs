@@ -235,9 +235,14 @@ impl Sandbox {
         self.events().pop().expect("an event")
     }
 
-    /// The newest bundle's figures.
+    /// The figures of the newest run's bundle: the sealed one, else the last provisional.
     pub(crate) fn metrics(&self) -> Value {
-        let bundle = self.bundles().pop().expect("a bundle");
+        let run = self.runs().pop().expect("a run");
+        let name = run.file_name().unwrap();
+        let sealed = self.evidence().join(name);
+        let is_its = |path: &PathBuf| path.file_stem() == Some(name);
+        let provisional = || self.bundles().into_iter().rfind(is_its).expect("a bundle");
+        let bundle = if sealed.exists() { sealed } else { provisional() };
         serde_json::from_slice(&std::fs::read(bundle.join("metrics.json")).unwrap()).unwrap()
     }
 
