@@ -1,5 +1,6 @@
 //! The command as a person, a pipeline and an accident use it: the real binary on real regions.
 #![expect(
+    clippy::print_stderr,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

@@ -1,6 +1,8 @@
 //! What needs two regions: real servers, real processes, real kills.
 
 mod crashes;
+mod demos;
 mod machines;
 mod saved;
+mod secrets;
 mod switchovers;
