@@ -1,5 +1,6 @@
 //! The last words of a run: how it ended, what it cost callers, what to do next.
 
+use std::io::IsTerminal;
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
@@ -15,10 +16,10 @@ const WARN: Style = AnsiColor::Yellow.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const DIM: Style = Style::new().dimmed();
 
-/// Tells it on standard error; the bundle's path goes to standard output, for scripts.
+/// Tells it on standard error; where standard output is no terminal the bundle's path goes there, for scripts.
 pub(crate) fn closing(driven: &Driven, bundle: Option<&Path>) {
     anstream::eprint!("{}", render(driven, bundle));
-    if let Some(bundle) = bundle {
+    if let Some(bundle) = bundle.filter(|_| !std::io::stdout().is_terminal()) {
         anstream::println!("{}", bundle.display());
     }
 }
@@ -35,7 +36,9 @@ pub(crate) fn render(driven: &Driven, bundle: Option<&Path>) -> String {
         DriveEnd::Suspended(why) => (BAD, why.as_str()),
     };
     let mut out = format!("\n{style}{}{style:#}: {}\n", word.to_uppercase(), driven.text);
-    out.push_str(&measured(state));
+    if !state.began.outages.is_empty() && driven.end != DriveEnd::Ended(Ending::Refused) {
+        out.push_str(&measured(state));
+    }
     for debt in &state.debts {
         out.push_str(&format!("  {:<12} {}: {}\n", "owed", debt.kind, debt.why));
     }

@@ -1,7 +1,9 @@
 //! One line an event, on standard error: for logs, pipes and `--verbose`.
 
 use anstyle::{AnsiColor, Style};
-use dr_core::event::{Entry, RunState};
+use dr_core::StepId;
+use dr_core::event::{Entry, Event, RunState};
+use std::collections::BTreeMap;
 
 use super::View;
 use super::words::{self, Weight};
@@ -11,12 +13,13 @@ use super::words::{self, Weight};
 pub(crate) struct Lines {
     verbose: bool,
     state: Option<RunState>,
+    failures: BTreeMap<StepId, String>,
 }
 
 impl Lines {
     /// All events, or those that a person wants to see go by.
     pub(crate) fn new(verbose: bool) -> Self {
-        Self { verbose, state: None }
+        Self { verbose, state: None, failures: BTreeMap::new() }
     }
 }
 
@@ -49,7 +52,13 @@ impl View for Lines {
 
     fn hear(&mut self, entry: &Entry) {
         follow(&mut self.state, entry);
-        let Some((weight, text)) = words::of(entry, self.state.as_ref()) else { return };
+        let Some((mut weight, text)) = words::of(entry, self.state.as_ref()) else { return };
+        if let Event::Failed { step, failure, retry_in: Some(_), .. } = &entry.event
+            && self.failures.insert(step.clone(), failure.text.clone()).as_ref() == Some(&failure.text)
+        {
+            // The same once more.
+            weight = Weight::Detail;
+        }
         if weight == Weight::Detail && !self.verbose {
             return;
         }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
-use dr_core::event::{Entry, OutageSeen, RunState, Status, StepState};
+use dr_core::event::{Entry, Event, OutageSeen, RunState, Status, StepState};
 use dr_core::runbook::ScriptStep;
 use dr_core::time::show_duration;
 
@@ -80,7 +80,14 @@ impl View for Live {
         follow(&mut self.state, entry);
         self.heard = Instant::now();
         self.behind = self.state.as_ref().map(|state| entry.at.since(state.began_at)).unwrap_or_default();
-        if let Some((weight @ (Weight::Loud | Weight::Bad), text)) = words::of(entry, self.state.as_ref()) {
+        // The last words tell these.
+        let is_last = matches!(
+            entry.event,
+            Event::Ended { .. } | Event::Suspended { .. } | Event::DebtOpened(_) | Event::DebtPaid(_)
+        );
+        if let Some((weight @ (Weight::Loud | Weight::Bad), text)) = words::of(entry, self.state.as_ref())
+            && !is_last
+        {
             let style = style(weight);
             let wiped = self.wipe();
             Self::put(&format!("{wiped}{DIM}{}{DIM:#} {style}{text}{style:#}\n", entry.at.clock()));
@@ -107,7 +114,11 @@ fn width() -> usize {
 /// The whole block: pure, for snapshots.
 pub(crate) fn render(state: &RunState, now: Duration, turn: usize, width: usize) -> String {
     let mut out = String::new();
-    let budget = state.began.budget.rto.map_or(String::new(), |limit| format!(" of {limit}"));
+    let budget = state
+        .began
+        .budget
+        .rto
+        .map_or(String::new(), |limit| format!(" of {}", limit.to_string().trim_start_matches("<= ")));
     let _ = writeln!(
         out,
         "\n{BOLD}{}{BOLD:#}  {} → {}  {DIM}{}{budget}{DIM:#}{}",
@@ -169,15 +180,22 @@ fn phase_line(
         (true, None) | (false, _) => state.began_at.plus(now).since(began),
     });
     let worst = steps.iter().map(|(_, step)| step.status).max().unwrap_or(Status::Pending);
-    let status = if over {
+    let status = if steps.iter().all(|(_, step)| step.status == Status::Skipped) {
+        Status::Skipped
+    } else if over {
         Status::Succeeded
     } else if began.is_some() && worst < Status::Succeeded {
         Status::Started
     } else {
         worst
     };
+    let begun = took.is_some();
     let took = took.map_or(String::new(), show_duration);
-    let share = within.map_or(String::new(), |within| format!(" / {}", show_duration(within)));
+    let share = match (within.map(show_duration), begun) {
+        (Some(within), true) => format!(" / {within}"),
+        (Some(within), false) if status == Status::Pending => format!("within {within}"),
+        (Some(_) | None, _) => String::new(),
+    };
     format!("  {} {BOLD}{name:<28}{BOLD:#} {took}{DIM}{share}{DIM:#}", mark(status, turn))
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn of(entry: &Entry, state: Option<&RunState>) -> Option<(Weight, Str
                 (Weight::Plain, format!("{step}: {diff}"))
             }
             (_, _, 1) => (Weight::Detail, format!("{step}: begun")),
-            (_, _, attempt) => (Weight::Plain, format!("{step}: attempt {attempt}")),
+            (_, _, attempt) => (Weight::Detail, format!("{step}: attempt {attempt}")),
         },
         Event::Succeeded { step, applied, .. } => (Weight::Good, format!("{step}: {}", applied.said)),
         Event::Failed { step, failure, retry_in: Some(pause), .. } => {
