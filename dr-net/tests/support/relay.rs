@@ -64,6 +64,11 @@ impl Relay {
         self.lose_all.store(1, Ordering::SeqCst);
     }
 
+    /// Everything passes again.
+    pub fn heal(&self) {
+        self.lose_all.store(0, Ordering::SeqCst);
+    }
+
     /// How many updates came this way.
     pub fn updates(&self) -> usize {
         self.updates.load(Ordering::SeqCst)
