@@ -40,6 +40,12 @@ pub(crate) async fn open(loaded: &Loaded, args: &PlanArgs) -> Outcome<State> {
     Ok(State { store, at })
 }
 
+/// The state store cannot be written before a run has touched anything.
+pub(crate) fn unusable(error: dr_core::Error) -> Problem {
+    Problem::new(crate::exit::Exit::JournalLost, error.chain())
+        .help("put the state store right, or name another with --state; nothing was touched")
+}
+
 fn is_relative_folder(at: &str) -> bool {
     !at.contains(':') && Path::new(at).is_relative()
 }
@@ -92,7 +98,7 @@ impl State {
     ) -> Outcome<Claimed> {
         let claims = self.store.claims();
         loop {
-            let held = match claims.take(run, identities, actor).await? {
+            let held = match claims.take(run, identities, actor).await.map_err(unusable)? {
                 Claimed::All => return Ok(Claimed::All),
                 Claimed::Held(claim) => claim,
             };

@@ -309,7 +309,7 @@ async fn prepare(
     run: &dr_core::RunId,
     saved: Option<&Saved>,
 ) -> Outcome<()> {
-    let folder = state.store.make_run_folder(run)?;
+    let folder = state.store.make_run_folder(run).map_err(state::unusable)?;
     std::fs::write(folder.join(PLAN), loaded.plan.text.as_bytes()).map_err(|error| {
         Problem::new(Exit::JournalLost, format!("{} cannot be written: {error}", folder.display()))
     })?;

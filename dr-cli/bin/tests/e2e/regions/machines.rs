@@ -95,3 +95,37 @@ fn a_failure_past_the_point_of_no_return_is_held_and_told_alike_everywhere() {
     sandbox.dr(&["failback", "--yes"]).ends(0);
     assert_eq!(sandbox.world(), served_by(SOURCE, [(3, 3), (1, 1)]));
 }
+
+#[test]
+fn a_full_disk_under_the_journal_ends_a_run_before_anything_is_touched() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: a small disk of one's own needs root");
+        return;
+    }
+    let sandbox = Sandbox::up();
+    let undisturbed = sandbox.world();
+    let disk = sandbox.beside("disk");
+    std::fs::create_dir(&disk).unwrap();
+    // In a mount namespace of its own: the disk goes with the command.
+    let script =
+        r#"mount -t tmpfs -o size=64k none "$0" && head -c 60000 /dev/zero >"$0/ballast" && exec "$@""#;
+    let dr = sandbox.command(&["switchover", "--yes", "--json", "--state"]);
+    let mut command = std::process::Command::new("unshare");
+    command
+        .args(["--mount", "sh", "-c", script])
+        .arg(&disk)
+        .arg(dr.get_program())
+        .args(dr.get_args())
+        .arg(&disk);
+    for (name, value) in dr.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.current_dir(sandbox.beside(""));
+    let said = crate::support::run(&mut command).ends(24).tells("o space left");
+    assert_eq!(said.summary()["exit"], 24, "{said:?}");
+    assert_eq!(sandbox.world(), undisturbed);
+    sandbox.serves();
+}
