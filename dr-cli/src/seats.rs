@@ -44,6 +44,8 @@ pub(crate) struct Order {
     pub good_until: Option<Timestamp>,
     /// The samples of a prober that measured before the run as well.
     pub kept: Option<Kept>,
+    /// Whose rows before this moment are an earlier run's account.
+    pub settled_until: Option<Timestamp>,
 }
 
 /// A store's side that counts as fenced from now on.
@@ -174,6 +176,11 @@ impl Seats {
         for (index, loss) in self.order.losses.iter().enumerate() {
             let mut logs: Vec<(String, LedgerLog)> =
                 self.order.kept.as_ref().map(|kept| kept.ledgers(index)).unwrap_or_default();
+            if let Some(settled) = self.order.settled_until {
+                let samples =
+                    logs.iter_mut().flat_map(|(_, log)| &mut log.sittings).map(|(_, samples)| samples);
+                samples.for_each(|samples| samples.retain(|sample| sample.at > settled));
+            }
             if let (Some(kept), false) = (&self.order.kept, logs.is_empty()) {
                 self.keep_evidence(kept, "ledger", index);
             }

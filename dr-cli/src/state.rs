@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use dr_core::event::{Actor, Event, Mode, RunState};
 use dr_core::journal::{Claimed, Line, StateStore};
-use dr_core::{Identity, RunId};
+use dr_core::{Identity, RunId, Timestamp};
 
 use crate::args::PlanArgs;
 use crate::bound::Loaded;
@@ -118,6 +118,26 @@ impl State {
         }
         let owned = self.store.own_run(run, false, actor).await;
         owned.is_ok_and(|owned| owned.lines.is_empty())
+    }
+}
+
+impl State {
+    /// When the newest run of a plan that moved its writer ended. Rows that were acknowledged before are that run's
+    /// account, not a later one's.
+    pub(crate) async fn settled_until(&self, plan: &str) -> Outcome<Option<Timestamp>> {
+        let mut runs = self.store.runs().await?;
+        runs.reverse();
+        for run in runs {
+            let lines = self.store.read_run(&run).await?;
+            if let Some(state) = replayed(&run, &lines)?
+                && state.ended.is_some()
+                && state.began.plan == plan
+                && state.is_past_no_return()
+            {
+                return Ok(Some(state.last_at));
+            }
+        }
+        Ok(None)
     }
 }
 

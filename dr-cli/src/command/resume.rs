@@ -109,6 +109,7 @@ pub(crate) async fn drive(
         events: pilot.events(),
         good_until: None,
         kept: heard.kept,
+        settled_until: state.settled_until(&loaded.plan.name).await?,
     };
     let seats =
         Seats::start(order, Arc::clone(&loaded), resources, env.clone(), redactor.clone(), pilot.seats())

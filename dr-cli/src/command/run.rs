@@ -171,6 +171,7 @@ pub(crate) async fn begin(
         events: Events::default(),
         good_until: heard.good_until,
         kept: heard.kept.clone(),
+        settled_until: state.settled_until(&loaded.plan.name).await?,
     };
     let started: Outcome<(Pilot, Drive)> = async {
         prepare(&state, &loaded, &run, saved).await?;
