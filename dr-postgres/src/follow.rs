@@ -338,12 +338,7 @@ async fn way(cx: &Cx, node: &Node, writer: &Writer<'_>) -> Result<Way> {
             if !look.recovering {
                 return Err(Error::refused("it runs as a primary: fence it first").on(node.name.clone()));
             }
-            let theirs = writer.look.timeline;
-            if look.receiving == Some(true)
-                && look.timeline.is_some()
-                && look.timeline == theirs
-                && receives_from(cx, node, writer).await
-            {
+            if follows(cx, node, &look, writer).await {
                 return Ok(Way::Already);
             }
         }
@@ -428,6 +423,15 @@ fn same_system(node: &Node, system: Option<&str>, writer: &Writer<'_>) -> Result
     .on(node.name.clone()))
 }
 
+/// Whether it streams from the writer, on the writer's timeline: a copy that was just started streams the old one to its
+/// end, and then begins anew.
+async fn follows(cx: &Cx, node: &Node, look: &Look, writer: &Writer<'_>) -> bool {
+    look.receiving == Some(true)
+        && look.timeline.is_some()
+        && look.timeline == writer.look.timeline
+        && receives_from(cx, node, writer).await
+}
+
 /// Whether the writer sends to this very node.
 async fn receives_from(cx: &Cx, node: &Node, writer: &Writer<'_>) -> bool {
     let sql = "select sender_host as host, sender_port as port from pg_stat_wal_receiver";
@@ -449,8 +453,7 @@ async fn await_streaming(cx: &Cx, node: &Node, writer: &Writer<'_>) -> Result<()
         let look = node.look(cx.deadline).await;
         if let Ok(look) = &look
             && look.recovering
-            && look.receiving == Some(true)
-            && receives_from(cx, node, writer).await
+            && follows(cx, node, look, writer).await
         {
             return Ok(());
         }

@@ -474,14 +474,26 @@ fn template(server: &Server) -> PathBuf {
     open_to_postgres(&folder);
     let lock = fs::File::create(folder.join("lock")).unwrap();
     lock.lock().unwrap();
-    let version = server.bin.to_str().unwrap().replace('/', "_");
+    let version = format!("{}_small", server.bin.to_str().unwrap().replace('/', "_"));
     let done = folder.join(&version);
     if !done.join("PG_VERSION").exists() {
         let half = folder.join(format!("{version}.half"));
         server.run(&["rm", "-rf", half.to_str().unwrap()]);
         server.tool(
             "initdb",
-            &["-D", half.to_str().unwrap(), "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8"],
+            &[
+                "-D",
+                half.to_str().unwrap(),
+                "-U",
+                "postgres",
+                "-A",
+                "trust",
+                "-N",
+                "-E",
+                "UTF8",
+                // Most of what a fresh pair writes would be empty log.
+                "--wal-segsize=1",
+            ],
         );
         server.run(&["mv", half.to_str().unwrap(), done.to_str().unwrap()]);
     }
