@@ -432,11 +432,16 @@ async fn follows(cx: &Cx, node: &Node, look: &Look, writer: &Writer<'_>) -> bool
         && receives_from(cx, node, writer).await
 }
 
-/// Whether the writer sends to this very node.
+/// Whether the writer sends its own timeline to this very node. Log files of that timeline are no sign of it: a rewind
+/// brings them along.
 async fn receives_from(cx: &Cx, node: &Node, writer: &Writer<'_>) -> bool {
-    let sql = "select sender_host as host, sender_port as port from pg_stat_wal_receiver";
+    let sql = "select sender_host as host, sender_port as port, received_tli as timeline \
+               from pg_stat_wal_receiver";
     let Ok(row) = node.row(sql, cx.deadline).await else { return false };
+    let timeline = row.value::<u64>("timeline");
     row.value::<u16>("port") == Some(writer.node.endpoint.port)
+        && timeline.is_some()
+        && timeline == writer.look.timeline
 }
 
 async fn make_slot(cx: &Cx, writer: &Writer<'_>, slot: &str) -> Result<()> {
