@@ -21,6 +21,8 @@ use crate::fault;
 const LONGEST: Duration = Duration::from_secs(3600);
 /// How long the output of a program that has ended is awaited: a server that it left behind may hold the pipe.
 const LAST_WORDS: Duration = Duration::from_millis(250);
+/// How long a caller may take to hang up once it has the exit code.
+const HANG_UP: Duration = Duration::from_secs(2);
 /// How long an agent may take to start a program.
 const START: Duration = Duration::from_secs(5);
 
@@ -148,14 +150,18 @@ pub(super) async fn run(mut stream: BufReader<TcpStream>, mut command: Command) 
             pump.abort();
         }
         let code = status.ok().and_then(|status| status.code()).and_then(|code| u8::try_from(code).ok());
-        send(&mut to, Channel::Exit, &[code.unwrap_or(255)]).await
+        // A caller that hung up has no use for the code.
+        let _ = send(&mut to, Channel::Exit, &[code.unwrap_or(255)]).await;
+        let _ = to.shutdown().await;
     };
+    tokio::pin!(caller);
     tokio::select! {
-        _ = timeout(LONGEST, caller) => {}
-        result = program => {
-            // A caller that hung up has no use for the code.
-            let _ = result;
+        _ = timeout(LONGEST, &mut caller) => {}
+        () = program => {
             group.keep_what_it_left();
+            // A socket that is closed with unread input is reset, and the code would be lost with it: what the caller
+            // still says is read until it hangs up.
+            let _ = timeout(HANG_UP, caller).await;
         }
     }
     Ok(())
