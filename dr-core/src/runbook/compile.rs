@@ -21,7 +21,8 @@ use crate::resource::{
 pub const ROLES_PHASE: &str = "roles";
 
 const DEFAULT_WITHIN: Duration = Duration::from_secs(300);
-const ROLES_WITHIN: Duration = Duration::from_secs(30);
+/// Enough to look past a blip, and not so long that a person wonders.
+const ROLES_WITHIN: Duration = Duration::from_secs(10);
 /// Between two phases, as many edges as this are written out.
 const MANY_EDGES: usize = 1_000;
 

@@ -106,7 +106,9 @@ fn judge(seen: &Replication, call: &CheckRoles, urgency: Urgency) -> Result<Role
     match (target_leader.reach, target_leader.role) {
         (Reach::Answers, Role::Standby) => {}
         (reach, role) => {
-            return Err(not_ready(format!("the target {target} is no standby: it {reach}, role {role}")));
+            return Err(not_ready(format!(
+                "the target {target} is not seen to be a standby (its node: {reach}, role {role})"
+            )));
         }
     }
     let source_is = match (source_leader.reach, source_leader.role, urgency) {
@@ -118,7 +120,7 @@ fn judge(seen: &Replication, call: &CheckRoles, urgency: Urgency) -> Result<Role
         }
         (reach, role, Urgency::Planned) => {
             return Err(not_ready(format!(
-                "a planned run needs its source, but {source} {reach}, role {role}"
+                "a planned run needs its source, and {source} is not seen to be the primary (its node: {reach}, role {role}); without it: dr failover"
             )));
         }
         (reach, _, Urgency::Unplanned) => format!("not answering ({reach})"),
