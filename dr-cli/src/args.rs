@@ -209,7 +209,7 @@ pub(crate) struct ResumeArgs {
     /// Leave a step out; never a fence or a promotion.
     #[arg(long, value_name = "STEP", requires = "reason")]
     pub skip: Vec<String>,
-    /// Go on without the source: what may be lost is bounded and accepted as the plan says.
+    /// Go on without the source: what may be lost is bounded and accepted as the plan says. A running run is asked.
     #[arg(long)]
     pub unplanned: bool,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dr_core::engine::{Drive, DriveEnd, Driven, Means};
 use dr_core::event::{Entry, Request, RunState};
-use dr_core::journal::{Claimed, Line};
+use dr_core::journal::{Claimed, JournalError, Line};
 use dr_core::plan::{Format, Plan};
 use dr_core::resource::Redactor;
 use dr_core::runbook::{Binding, Runbook};
@@ -66,7 +66,12 @@ pub(crate) async fn drive(
     let env = Env::system();
     let redactor = Redactor::default();
     let actor = actor::here();
-    let owned = state.store.own_run(run, take_over, &actor).await?;
+    let owned = match state.store.own_run(run, take_over, &actor).await {
+        Err(JournalError::Lost { to }) if !asked.is_empty() => {
+            return ask(state, run, asked, reason, &to).await;
+        }
+        owned => owned?,
+    };
     if state::is_from_a_later_release(&owned.lines) {
         return Err(Problem::refused(format!("run {run} was driven by a later release of dr"))
             .help("resume it with that release"));
@@ -129,6 +134,15 @@ fn known(lines: &[Line]) -> Vec<Entry> {
 fn format_of(bytes: &[u8]) -> Format {
     let formats = [Format::Json, Format::Toml];
     formats.into_iter().find(|format| Plan::read(bytes, *format).is_ok()).unwrap_or(Format::Yaml)
+}
+
+/// Somebody drives the run already: it is asked through its inbox.
+async fn ask(state: &State, run: &RunId, asked: Vec<Request>, reason: &str, owner: &str) -> Outcome {
+    for request in asked {
+        state.store.inbox(run).post(request, actor::here(), reason).await?;
+    }
+    anstream::println!("{owner} drives run {run}: it was asked");
+    Ok(Exit::Success)
 }
 
 /// The plan as the run began with it.
