@@ -6,9 +6,11 @@ mod ending;
 mod entry;
 mod kinds;
 mod state;
+mod step;
 
 pub use began::{Actor, Began, Mode, Override};
 pub use ending::{Debt, DebtKind, Ending, Suspension};
 pub use entry::{Entry, FORMAT, Seq};
 pub use kinds::{Event, Found, OutageSeen, Request};
-pub use state::{Illegal, RunState, Status, StepState};
+pub use state::{Illegal, RunState};
+pub use step::{Status, StepState};
