@@ -84,7 +84,8 @@ name! {
     StepId
 }
 name! {
-    /// One execution of a runbook: a UTC time stamp and six random letters, so that names sort by their beginning.
+    /// One execution of a runbook: a UTC time stamp to the millisecond and six random letters, so that names sort by
+    /// their beginning.
     RunId
 }
 name! {

@@ -41,6 +41,6 @@ expect() {
   if [ "$got" -ne "$want" ]; then echo "exit code $got instead of $want" >&2; exit 1; fi
 }
 
-# The newest bundle: by time, since two runs may begin in one second.
+# The newest bundle: by time.
 newest() { ls -dt "$evidence"/*/ | head -n 1; }
 metric() { sed -n "s/^ *\"$2\": \(.*[^,]\),\{0,1\}$/\1/p" "$1/metrics.json"; }
