@@ -36,7 +36,7 @@ async fn entry(named: &Named) -> Resource {
 }
 
 fn to(side: &str) -> Route {
-    Route { to: Side::new(side).into() }
+    Route::to(side)
 }
 
 struct Routes(std::sync::Arc<dyn Effect<Route>>);

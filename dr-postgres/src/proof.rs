@@ -45,7 +45,7 @@ impl Store {
             let end = match fence.how {
                 FenceHow::StoppedAndBarred => self.stopped_end(cx, source).await?,
                 FenceHow::NoLogin => self.switched_end(cx, source).await?,
-                FenceHow::CutOff | FenceHow::Lease => continue,
+                FenceHow::CutOff | FenceHow::Lease | FenceHow::NoWriters => continue,
             };
             same_line(&end, look)?;
             reached(cx, target, end.at).await?;

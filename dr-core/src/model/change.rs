@@ -144,7 +144,9 @@ impl Inner {
                 }
                 node.barred = true;
             }
-            FenceHow::NoLogin | FenceHow::CutOff | FenceHow::Lease => node.no_login = true,
+            FenceHow::NoLogin | FenceHow::CutOff | FenceHow::Lease | FenceHow::NoWriters => {
+                node.no_login = true;
+            }
         }
         // A clean stop ends when its copies have everything.
         let source = node.clone();

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::change::Change;
 use super::world::{Inner, World};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::{Identity, ResourceName, Side};
+use crate::ids::{Identity, ResourceName, RunId, Side};
 use crate::resource::{
     Before, Cx, Diff, Effect, Observe, Prepared, Replicas, Resource, Scale, Scaled, Staffing, WorkloadState,
 };
@@ -18,6 +18,8 @@ use crate::resource::{
 pub(super) struct Fleet {
     pub(super) sides: BTreeMap<Side, BTreeMap<String, WorkloadState>>,
     pub(super) broken: BTreeMap<Side, String>,
+    /// What each side had when a run first scaled it, and which run.
+    noted: BTreeMap<Side, (RunId, Counts)>,
 }
 
 impl Fleet {
@@ -32,7 +34,7 @@ impl Fleet {
             .enumerate()
             .map(|(index, side)| (side.clone(), of(if index == 0 { serving } else { 0 })))
             .collect();
-        Self { sides, broken: BTreeMap::new() }
+        Self { sides, broken: BTreeMap::new(), noted: BTreeMap::new() }
     }
 }
 
@@ -154,15 +156,40 @@ impl Inner {
         let names = self.fleet(name, side)?.keys().cloned();
         match &call.replicas {
             Replicas::Count(count) => Ok(names.map(|name| (name, *count)).collect()),
-            Replicas::SameAs(at) => {
-                let from = at.side()?;
-                if let Some(fault) = self.fault(name, from)? {
-                    return Err(fault.error(from.as_str()).not_happened());
-                }
-                let other = self.fleet(name, from)?;
-                Ok(names.filter_map(|name| other.get(&name).map(|state| (name, state.desired))).collect())
-            }
+            Replicas::SameAs(at) => self.part(name, names, 100, at.side()?),
+            Replicas::Percent { percent, of } => self.part(name, names, *percent, of.side()?),
+            Replicas::Before => match self.fleets.get(name).and_then(|fleet| fleet.noted.get(side)) {
+                Some((_, counts)) => Ok(counts.clone()),
+                None => Err(Error::refused("nobody noted how many there were").on(side.as_str())),
+            },
         }
+    }
+
+    /// A part of what another side wants.
+    fn part(
+        &self,
+        name: &ResourceName,
+        names: impl Iterator<Item = String>,
+        percent: u32,
+        from: &Side,
+    ) -> Result<Counts> {
+        if let Some(fault) = self.fault(name, from)? {
+            return Err(fault.error(from.as_str()).not_happened());
+        }
+        let other = self.fleet(name, from)?;
+        let part = |desired: u32| Replicas::part_of(percent, desired);
+        Ok(names.filter_map(|name| other.get(&name).map(|state| (name, part(state.desired)))).collect())
+    }
+
+    /// Keeps what a side has, once a run, for a later `before`.
+    fn note(&mut self, name: &ResourceName, side: &Side, run: &RunId) {
+        let Some(fleet) = self.fleets.get_mut(name) else { return };
+        if fleet.noted.get(side).is_some_and(|(by, _)| by == run) {
+            return;
+        }
+        let counts = fleet.sides.get(side).into_iter().flatten();
+        let counts = counts.map(|(name, state)| (name.clone(), state.desired)).collect();
+        fleet.noted.insert(side.clone(), (run.clone(), counts));
     }
 }
 
@@ -216,7 +243,13 @@ impl Effect<Scale> for ModelWorkloads {
     async fn apply(&self, cx: &Cx, call: &Scale, _was: &Prepared) -> Result<Scaled> {
         let side = call.side.side()?;
         self.world.reach(cx, &self.name, side).await.map_err(Error::not_happened)?;
-        let wanted = self.world.with(|world| world.wanted(&self.name, call))?;
+        let wanted = self.world.with(|world| {
+            let wanted = world.wanted(&self.name, call)?;
+            if call.replicas != Replicas::Before {
+                world.note(&self.name, side, &cx.run);
+            }
+            Ok::<_, Error>(wanted)
+        })?;
         self.set(side, &wanted);
         self.await_ready(cx, side, &wanted).await
     }

@@ -63,6 +63,37 @@ pub trait Configured: fmt::Debug + Send + Sync {
         Needs::default()
     }
 
+    /// What connecting needs, whatever the verb: where credentials and secrets are to be had.
+    fn connecting(&self) -> Needs {
+        Needs::default()
+    }
+
+    /// Whether a planned promotion fences the old writer by itself and loses nothing.
+    fn fences_itself_when_planned(&self) -> bool {
+        false
+    }
+
+    /// Whether it can send a share of the callers to a side, not only all of them.
+    fn splits_traffic(&self) -> bool {
+        false
+    }
+
+    /// Whether it can say where a side is entered, so that a route can take the address from it.
+    fn knows_addresses(&self) -> bool {
+        false
+    }
+
+    /// Whether it can say if there is room for a scale; then the core asks before anything is touched.
+    fn measures_room(&self) -> bool {
+        false
+    }
+
+    /// What of it is emulated, if the plan points it at something that is not the real system: `the AWS API at
+    /// http://127.0.0.1:4566`. The evidence lists it.
+    fn emulated(&self) -> Option<String> {
+        None
+    }
+
     /// How long callers may remember an old answer, where this kind routes them.
     fn ttl(&self) -> Option<std::time::Duration> {
         None
@@ -131,11 +162,37 @@ pub struct Needs {
 
 /// A service in a region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Plane {
-    /// The service: `route53`.
+    /// The service: `Route 53 records`.
     pub service: String,
     /// Where it lives.
     pub region: Region,
+    /// What the run does while it is down: `callers stay where they are`.
+    pub without: Option<String>,
+    /// What to use instead: `a standby that takes over by itself (kind route53-health-check)`.
+    pub instead: Option<String>,
+}
+
+impl Plane {
+    /// A service in a region.
+    pub fn new(service: impl Into<String>, region: impl Into<Region>) -> Self {
+        Self { service: service.into(), region: region.into(), without: None, instead: None }
+    }
+
+    /// What the run does while it is down.
+    #[must_use]
+    pub fn without(mut self, what: impl Into<String>) -> Self {
+        self.without = Some(what.into());
+        self
+    }
+
+    /// What to use instead.
+    #[must_use]
+    pub fn instead(mut self, what: impl Into<String>) -> Self {
+        self.instead = Some(what.into());
+        self
+    }
 }
 
 impl Needs {
@@ -146,15 +203,21 @@ impl Needs {
 
     /// And a control plane.
     #[must_use]
-    pub fn and_control(mut self, service: impl Into<String>, region: impl Into<Region>) -> Self {
-        self.control_planes.push(Plane { service: service.into(), region: region.into() });
+    pub fn and_control(self, service: impl Into<String>, region: impl Into<Region>) -> Self {
+        self.and_control_plane(Plane::new(service, region))
+    }
+
+    /// And a control plane, with what happens while it is down.
+    #[must_use]
+    pub fn and_control_plane(mut self, plane: Plane) -> Self {
+        self.control_planes.push(plane);
         self
     }
 
     /// And a data plane.
     #[must_use]
     pub fn and_data(mut self, service: impl Into<String>, region: impl Into<Region>) -> Self {
-        self.data_planes.push(Plane { service: service.into(), region: region.into() });
+        self.data_planes.push(Plane::new(service, region));
         self
     }
 }

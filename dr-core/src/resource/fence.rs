@@ -53,6 +53,8 @@ pub enum FenceHow {
     CutOff,
     /// A lease that the node itself enforces.
     Lease,
+    /// The writers themselves are gone and none can start. It fences what runs there, not the store behind it.
+    NoWriters,
 }
 
 impl fmt::Display for FenceHow {
@@ -62,6 +64,7 @@ impl fmt::Display for FenceHow {
             Self::NoLogin => "no login possible and none left",
             Self::CutOff => "cut off at its edge",
             Self::Lease => "its lease has ended",
+            Self::NoWriters => "no writer runs there and none can start",
         })
     }
 }

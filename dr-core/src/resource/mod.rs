@@ -7,14 +7,22 @@
 //! |---|---|---|---|
 //! | replicated store | [`Replication`] | [`Promote`] [`Follow`] [`Pause`] [`Unpause`] | [`Ledger`] |
 //! | fence | [`Fencing`] by [`Holds`] | [`Fence`] [`Unfence`] | |
-//! | workloads | [`Staffing`] | [`Scale`] | |
+//! | workloads | [`Staffing`] | [`Scale`] [`Configure`] | [`Room`], [`Addresses`] |
 //! | traffic | [`Routing`] | [`Route`] | |
+//! | backups | [`Copies`] | [`Backup`] [`Restore`] | |
+//! | alarm | [`Alarms`] | [`Trigger`] | |
 //! | probe | – | [`Probe`], made by the core from [`Prober`] | |
+//!
+//! Any of them may also say what it needs and prove it from where it stands: [`Configured::needs`], [`Proves`].
 
 mod action;
+mod addresses;
+mod alarm;
 mod at;
 mod backend;
+mod backups;
 mod call;
+mod configure;
 mod cx;
 mod effect;
 mod fence;
@@ -25,16 +33,22 @@ mod pause;
 mod position;
 mod probe;
 mod promote;
+mod prove;
 mod registered;
 mod replication;
+mod room;
 mod secret;
 mod traffic;
 mod workloads;
 
 pub use action::{Action, Applied, Bound};
+pub use addresses::Addresses;
+pub use alarm::{AlarmStands, AlarmState, Alarms, Trigger, Triggered};
 pub use at::{At, Roles};
 pub use backend::{Backend, Backends, ConfigError, Configured, Connect, Needs, Plane};
+pub use backups::{BackedUp, Backup, Copies, CopyState, Point, Restore, Restored};
 pub use call::{Call, Class, Outcome};
+pub use configure::{Configure, Setting, Settled};
 pub use cx::{Cancel, Canceller, Cx, Earlier, Progress, Urgency};
 pub use effect::{Before, Change, Diff, Effect, Prepared, Standing, cannot_be_undone};
 pub use fence::{
@@ -47,8 +61,10 @@ pub use pause::{Pause, Paused, Unpause};
 pub use position::{Position, TimelineSwitch};
 pub use probe::{Answer, Ask, Health, Probe, Prober, Seat, SeatKind};
 pub use promote::{AcceptLoss, Basis, LossBound, Promote, Promotion};
+pub use prove::{Proof, Proves, Verdict, Wanted};
 pub use registered::Resource;
 pub use replication::{Hazard, NodeState, Reach, Replication, Role, SideState};
+pub use room::Room;
 pub use secret::{Redactor, Secret, SecretRef, SecretSource};
-pub use traffic::{Propagation, Route, Routed, Routing, ServerAnswer};
+pub use traffic::{Propagation, Route, Routed, Routing, ServerAnswer, Serving, Share};
 pub use workloads::{Replicas, Scale, Scaled, Staffing, WorkloadState};

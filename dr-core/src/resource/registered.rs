@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::action::{Action, Bound};
+use super::addresses::Addresses;
 use super::at::Roles;
 use super::call::Call;
 use super::cx::Cx;
@@ -17,6 +18,8 @@ use super::fence::Holds;
 use super::ledger::Ledger;
 use super::observe::{Observation, Observe, Seen, Watch};
 use super::probe::Prober;
+use super::prove::Proves;
+use super::room::Room;
 use crate::error::Result;
 use crate::ids::Identity;
 
@@ -33,6 +36,10 @@ pub struct Resource {
     holds: Option<Arc<dyn Holds>>,
     ledger: Option<Arc<dyn Ledger>>,
     prober: Option<Arc<dyn Prober>>,
+    room: Option<Arc<dyn Room>>,
+    addresses: Option<Arc<dyn Addresses>>,
+    proves: Option<Arc<dyn Proves>>,
+    fences_itself: bool,
 }
 
 impl Resource {
@@ -47,6 +54,10 @@ impl Resource {
             holds: None,
             ledger: None,
             prober: None,
+            room: None,
+            addresses: None,
+            proves: None,
+            fences_itself: false,
         }
     }
 
@@ -101,6 +112,35 @@ impl Resource {
         self.with::<super::probe::Probe>(effect)
     }
 
+    /// Adds the word on whether there is room for a scale.
+    #[must_use]
+    pub fn measuring_room(mut self, room: Arc<dyn Room>) -> Self {
+        self.room = Some(room);
+        self
+    }
+
+    /// Adds the word on where a side is entered.
+    #[must_use]
+    pub fn addressed(mut self, addresses: Arc<dyn Addresses>) -> Self {
+        self.addresses = Some(addresses);
+        self
+    }
+
+    /// Adds the way to prove what a run will need.
+    #[must_use]
+    pub fn proving(mut self, proves: Arc<dyn Proves>) -> Self {
+        self.proves = Some(proves);
+        self
+    }
+
+    /// Says that its planned promotion fences the old writer by itself, in one step with it, and loses nothing: an
+    /// Aurora switchover. Says nothing about unplanned promotions.
+    #[must_use]
+    pub fn fencing_itself_when_planned(mut self) -> Self {
+        self.fences_itself = true;
+        self
+    }
+
     /// The effect of a verb.
     pub fn effect<C: Call>(&self) -> Option<Arc<dyn Effect<C>>> {
         self.effects.get(&TypeId::of::<C>())?.downcast_ref::<Arc<dyn Effect<C>>>().cloned()
@@ -129,6 +169,26 @@ impl Resource {
     /// The way to ask it as a caller would.
     pub fn prober(&self) -> Option<Arc<dyn Prober>> {
         self.prober.clone()
+    }
+
+    /// The word on whether there is room for a scale.
+    pub fn room(&self) -> Option<Arc<dyn Room>> {
+        self.room.clone()
+    }
+
+    /// The word on where a side is entered.
+    pub fn addresses(&self) -> Option<Arc<dyn Addresses>> {
+        self.addresses.clone()
+    }
+
+    /// The way to prove what a run will need.
+    pub fn proves(&self) -> Option<Arc<dyn Proves>> {
+        self.proves.clone()
+    }
+
+    /// Whether its planned promotion fences the old writer by itself.
+    pub fn fences_itself_when_planned(&self) -> bool {
+        self.fences_itself
     }
 
     /// Binds a call from a plan or a journal to its effect; `None` if the resource cannot do the verb.

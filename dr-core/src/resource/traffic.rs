@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::at::{At, Roles, target};
 use super::call::{Call, Class};
 use super::observe::{Fact, Facts, Observation};
 
-use crate::ids::Side;
+use crate::ids::{ResourceName, Side};
 use crate::time::{Timestamp, human, human_option, show_duration};
 
 /// Where callers are sent, as those who answer for it say.
@@ -28,6 +28,9 @@ pub struct Routing {
     pub answers: Vec<ServerAnswer>,
     /// Things that could move callers by themselves: a health check, a failover record.
     pub automatisms: Vec<String>,
+    /// Which share of the callers each side gets, where shares are kept; empty where it is all or nothing.
+    #[serde(default)]
+    pub shares: BTreeMap<Side, Share>,
 }
 
 /// One server's answer.
@@ -49,7 +52,21 @@ impl Routing {
         ttl: Option<Duration>,
         answers: Vec<ServerAnswer>,
     ) -> Self {
-        Self { at, name: name.into(), ttl, answers, automatisms: Vec::new() }
+        Self { at, name: name.into(), ttl, answers, automatisms: Vec::new(), shares: BTreeMap::new() }
+    }
+
+    /// Which share of the callers each side gets.
+    #[must_use]
+    pub fn sharing(mut self, shares: BTreeMap<Side, Share>) -> Self {
+        self.shares = shares;
+        self
+    }
+
+    /// What could move callers by itself.
+    #[must_use]
+    pub fn with_automatisms(mut self, automatisms: Vec<String>) -> Self {
+        self.automatisms = automatisms;
+        self
     }
 
     /// The side that every answering server names, if there is one and at least one answers.
@@ -68,6 +85,7 @@ impl Observation for Routing {
         Facts::from([
             ("side".to_owned(), self.side().map_or(Fact::Unknown, |side| Fact::Word(side.to_string()))),
             ("ttl".to_owned(), Fact::from(self.ttl)),
+            ("pinned".to_owned(), Fact::Flag(self.automatisms.is_empty())),
         ])
     }
 
@@ -102,13 +120,121 @@ impl fmt::Display for Routing {
     }
 }
 
-/// Sends callers to a side, and returns when those who answer for the name say so.
+/// Sends callers to a side, all of them or a share, and returns when those who answer for the name say so.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// Where to. Default: the target.
     #[serde(default = "target")]
     pub to: At,
+    /// Which share of the callers. Default: all.
+    #[serde(default)]
+    pub share: Share,
+    /// For how long the gate has to see good answers before the step has succeeded. The core asks it.
+    #[serde(default, with = "human")]
+    pub bake: Duration,
+    /// The resource that is asked meanwhile. A bad answer takes the callers back to the last good step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<ResourceName>,
+    /// Why a share of the callers on each side makes no second writer. Needed for any share but all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serving: Option<Serving>,
+    /// The resource that knows the address, instead of the plan. The core asks it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address_from: Option<ResourceName>,
+    /// The address as that resource said it in this very attempt; a backend uses it in place of its own. Never read
+    /// from a plan or a journal.
+    #[serde(skip)]
+    pub values: Option<Vec<String>>,
+}
+
+impl Route {
+    /// All callers, to a side.
+    pub fn to(side: impl Into<Side>) -> Self {
+        Self {
+            to: At::Named(side.into()),
+            share: Share::ALL,
+            bake: Duration::ZERO,
+            gate: None,
+            serving: None,
+            address_from: None,
+            values: None,
+        }
+    }
+
+    /// A share of them.
+    #[must_use]
+    pub fn sharing(mut self, share: Share) -> Self {
+        self.share = share;
+        self
+    }
+}
+
+/// A share of the callers, in whole percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Share(u8);
+
+impl Share {
+    /// All of them.
+    pub const ALL: Self = Self(100);
+    /// None of them.
+    pub const NONE: Self = Self(0);
+
+    /// That many percent; `None` above a hundred.
+    pub fn of_percent(percent: u8) -> Option<Self> {
+        (percent <= 100).then_some(Self(percent))
+    }
+
+    /// In percent.
+    pub fn percent(self) -> u8 {
+        self.0
+    }
+
+    /// What the others get.
+    #[must_use]
+    pub fn rest(self) -> Self {
+        Self(100 - self.0)
+    }
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self::ALL
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} %", self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Raw {
+            Number(u64),
+            Text(String),
+        }
+        let (read, told) = match Raw::deserialize(deserializer)? {
+            Raw::Number(number) => (u8::try_from(number).ok(), number.to_string()),
+            Raw::Text(text) => (text.trim_end_matches('%').trim().parse().ok(), text),
+        };
+        read.and_then(Self::of_percent)
+            .ok_or_else(|| de::Error::custom(format!("`{told}` is no share: write whole percent, 10 or 10%")))
+    }
+}
+
+/// Why callers on both sides make no second writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Serving {
+    /// The callers that are shared out only read.
+    Reads,
+    /// Both sides' services write to the one writer.
+    OneWriter,
 }
 
 /// How far it could be seen that callers follow.
@@ -136,12 +262,22 @@ pub struct Routed {
     /// How long after it a caller may still use it.
     #[serde(with = "human")]
     pub old_ttl: Duration,
+    /// Which share of the callers the side gets now.
+    #[serde(default)]
+    pub share: Share,
 }
 
 impl Routed {
     /// From its parts.
     pub fn new(side: Side, propagation: Propagation, last_old_answer: Timestamp, old_ttl: Duration) -> Self {
-        Self { side, propagation, last_old_answer, old_ttl }
+        Self { side, propagation, last_old_answer, old_ttl, share: Share::ALL }
+    }
+
+    /// Only a share of the callers.
+    #[must_use]
+    pub fn sharing(mut self, share: Share) -> Self {
+        self.share = share;
+        self
     }
 }
 
@@ -152,7 +288,12 @@ impl fmt::Display for Routed {
             Propagation::ServedBy => "seen in the service's answers",
             Propagation::Unobservable => "NOT observable",
         };
-        write!(f, "callers are sent to {} ({seen}; caches end in {})", self.side, show_duration(self.old_ttl))
+        if self.share == Share::ALL {
+            f.write_str("callers are")?;
+        } else {
+            write!(f, "{} of the callers are", self.share)?;
+        }
+        write!(f, " sent to {} ({seen}; caches end in {})", self.side, show_duration(self.old_ttl))
     }
 }
 

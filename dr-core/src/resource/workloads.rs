@@ -110,6 +110,15 @@ pub enum Replicas {
     Count(u32),
     /// As many of each as that side wants: `same-as:source`.
     SameAs(At),
+    /// That part of what that side wants, rounded up: `50% of source`.
+    Percent {
+        /// How much of it, in percent.
+        percent: u32,
+        /// Of which side.
+        of: At,
+    },
+    /// As many of each as there were before a run last scaled them: `before`. `Refused` where nobody noted that down.
+    Before,
 }
 
 /// Gives a side's workloads more or less room, and awaits that as many are ready. A roll-out that can no longer
@@ -154,8 +163,9 @@ impl Call for Scale {
 
     fn aim(&mut self, roles: &Roles) {
         self.side.aim(roles);
-        if let Replicas::SameAs(side) = &mut self.replicas {
-            side.aim(roles);
+        match &mut self.replicas {
+            Replicas::SameAs(side) | Replicas::Percent { of: side, .. } => side.aim(roles),
+            Replicas::Count(_) | Replicas::Before => {}
         }
     }
 }
@@ -165,6 +175,8 @@ impl Serialize for Replicas {
         match self {
             Self::Count(count) => serializer.serialize_u32(*count),
             Self::SameAs(side) => serializer.collect_str(&format_args!("same-as:{side}")),
+            Self::Percent { percent, of } => serializer.collect_str(&format_args!("{percent}% of {of}")),
+            Self::Before => serializer.serialize_str("before"),
         }
     }
 }
@@ -179,16 +191,38 @@ impl<'de> Deserialize<'de> for Replicas {
         }
         match Raw::deserialize(deserializer)? {
             Raw::Count(count) => Ok(Self::Count(count)),
-            Raw::Text(text) => match text.strip_prefix("same-as:") {
-                Some(side) => Ok(Self::SameAs(match side {
-                    "source" => At::Source,
-                    "target" => At::Target,
-                    name => At::Named(Side::new(name)),
-                })),
-                None => text.parse().map(Self::Count).map_err(|_| {
-                    de::Error::custom(format!("`{text}` is no number of replicas: write 3 or same-as:source"))
-                }),
-            },
+            Raw::Text(text) => Self::parse(&text).ok_or_else(|| {
+                de::Error::custom(format!(
+                    "`{text}` is no number of replicas: write 3, same-as:source, `50% of source` or before"
+                ))
+            }),
         }
+    }
+}
+
+impl Replicas {
+    fn parse(text: &str) -> Option<Self> {
+        let side = |name: &str| match name {
+            "source" => At::Source,
+            "target" => At::Target,
+            name => At::Named(Side::new(name)),
+        };
+        if text == "before" {
+            return Some(Self::Before);
+        }
+        if let Some(name) = text.strip_prefix("same-as:") {
+            return Some(Self::SameAs(side(name)));
+        }
+        if let Some((percent, name)) = text.split_once("% of ") {
+            let percent = percent.trim().parse().ok()?;
+            return Some(Self::Percent { percent, of: side(name.trim()) });
+        }
+        text.parse().ok().map(Self::Count)
+    }
+
+    /// That part of a number, rounded up: half of three replicas is two.
+    pub fn part_of(percent: u32, wanted: u32) -> u32 {
+        let part = (u64::from(percent) * u64::from(wanted)).div_ceil(100);
+        u32::try_from(part).unwrap_or(u32::MAX)
     }
 }

@@ -9,7 +9,7 @@ use crate::wire::plain;
 /// `route` as commands; none for anything else, or while its side is not known.
 pub(super) fn by_hand(plan: &DnsPlan, verb: &str, call: &Value) -> Vec<String> {
     let route: Option<Route> = (verb == "route").then(|| serde_json::from_value(call.clone()).ok()).flatten();
-    let (Some(Route { to: At::Named(side) }), Some(update)) = (route, &plan.update) else {
+    let (Some(Route { to: At::Named(side), .. }), Some(update)) = (route, &plan.update) else {
         return Vec::new();
     };
     let record = &plan.record;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dr_core::resource::Route;
 use dr_core::{Error, Result, Side};
 use hickory_proto::rr::Name;
 
@@ -29,6 +30,21 @@ impl RoutedRecord {
                 .on(self.to_string())
         })?;
         Ok(RrSet { values: values.clone(), ttl: self.ttl })
+    }
+
+    /// The same for a call, which may bring the side's values along.
+    pub(super) fn called(&self, call: &Route) -> Result<RrSet> {
+        let Some(given) = &call.values else { return self.wanted(call.to.side()?) };
+        let mut values = BTreeSet::new();
+        for text in given {
+            let data =
+                self.kind.parse(text).map_err(|message| Error::invalid(message).on(self.to_string()))?;
+            values.extend(self.kind.show(&data));
+        }
+        if values.is_empty() {
+            return Err(Error::invalid("no address was given to send callers to").on(self.to_string()));
+        }
+        Ok(RrSet { values, ttl: self.ttl })
     }
 
     /// The side whose values these are.

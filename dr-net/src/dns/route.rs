@@ -31,6 +31,9 @@ struct Was {
     set: RrSet,
     /// How long callers may still use it, in seconds.
     remembered: u32,
+    /// What the step makes of it: an address that was read from elsewhere may be another one by the time of an undo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    to: Option<RrSet>,
 }
 
 impl RouteEffect {
@@ -169,13 +172,13 @@ enum Followed {
 impl Effect<Route> for RouteEffect {
     async fn prepare(&self, cx: &Cx, call: &Route) -> Result<Prepared> {
         let record = self.authority.record();
-        let wanted = record.wanted(call.to.side()?)?;
+        let wanted = record.called(call)?;
         let readings = self.authority.read_all(cx).await?;
         if readings.iter().all(|reading| reading.found.is_err()) {
             return Err(nobody_answers(record, &readings));
         }
         if all_say(&readings, &wanted) {
-            return Ok(Prepared::already(was(&wanted, &readings)?));
+            return Ok(Prepared::already(was(&wanted, &readings, &wanted)?));
         }
         let (_, now) = primary_says(&readings).map_err(|error| error.on(record.to_string()))?;
         let differing = readings
@@ -185,12 +188,12 @@ impl Effect<Route> for RouteEffect {
         let diff = differing.fold(Diff::default(), |diff, (server, found)| {
             diff.and(format!("{record} at {}", server.at), found.to_string(), wanted.to_string())
         });
-        Ok(Prepared::would(diff, was(now, &readings)?))
+        Ok(Prepared::would(diff, was(now, &readings, &wanted)?))
     }
 
     async fn apply(&self, cx: &Cx, call: &Route, was: &Prepared) -> Result<Routed> {
         let side = call.to.side()?;
-        let wanted = self.authority.record().wanted(side)?;
+        let wanted = self.authority.record().called(call)?;
         let before: Was = was.before.read()?;
         let last_old_answer = self.change(cx, &before.set, &wanted).await?;
         let old_ttl = Duration::from_secs(before.remembered.into());
@@ -198,8 +201,11 @@ impl Effect<Route> for RouteEffect {
     }
 
     async fn undo(&self, cx: &Cx, call: &Route, was: &Before) -> Result<()> {
-        let left = self.authority.record().wanted(call.to.side()?)?;
         let before: Was = was.read()?;
+        let left = match &before.to {
+            Some(left) => left.clone(),
+            None => self.authority.record().wanted(call.to.side()?)?,
+        };
         self.change(cx, &left, &before.set).await.map(|_| ())
     }
 }
@@ -229,9 +235,9 @@ fn primary_says(readings: &[Reading]) -> Result<(&Server, &RrSet)> {
 }
 
 /// The record, and the longest that any server lets callers remember what it says.
-fn was(set: &RrSet, readings: &[Reading]) -> Result<Before> {
+fn was(set: &RrSet, readings: &[Reading], to: &RrSet) -> Result<Before> {
     let remembered = readings.iter().filter_map(|reading| Some(reading.found.as_ref().ok()?.ttl)).max();
-    Before::of(&Was { set: set.clone(), remembered: remembered.unwrap_or(set.ttl) })
+    Before::of(&Was { set: set.clone(), remembered: remembered.unwrap_or(set.ttl), to: Some(to.clone()) })
 }
 
 fn changed(now: &RrSet, expected: &RrSet) -> Error {

@@ -1,7 +1,7 @@
 //! The sentences of `route`.
 
 use dr_core::ErrorKind;
-use dr_core::resource::{At, Propagation, Route, Routing};
+use dr_core::resource::{Propagation, Route, Routing};
 
 use super::effect::effect;
 use super::fixture::{Fixture, Lever, Subject};
@@ -56,7 +56,7 @@ pub async fn traffic(fixture: &dyn Fixture) -> Report {
 }
 
 fn route(subject: &Subject) -> Route {
-    Route { to: At::Named(subject.target.clone()) }
+    Route::to(subject.target.clone())
 }
 
 async fn routing(subject: &Subject) -> Result<Routing, Stop> {
