@@ -106,6 +106,12 @@ impl Loaded {
         Ok(Roles { source, target })
     }
 
+    /// What of its resources is not the real system.
+    pub(crate) fn emulated(&self) -> BTreeMap<ResourceName, String> {
+        let told = self.configured.iter().map(|(name, one)| (name.clone(), one.emulated()));
+        told.filter_map(|(name, what)| Some((name, what?))).collect()
+    }
+
     fn sides(&self) -> Vec<String> {
         let mut sides: Vec<String> = self
             .configured

@@ -16,7 +16,7 @@ use crate::manifest::{Link, MANIFEST, MANIFEST_VERSION, Manifest};
 use crate::metrics::{METRICS, Metrics};
 use crate::post_mortem::post_mortem;
 use crate::reading::read_manifest;
-use crate::state::{deployments, file_name, states};
+use crate::state::{file_name, states, tables};
 use crate::story::Story;
 use crate::summary::summary;
 use crate::verify::verify;
@@ -146,8 +146,8 @@ impl<'a> Bundle<'a> {
         for (path, state) in states(story) {
             draft.json(&path, "a resource's state", &state)?;
         }
-        for (path, text) in deployments(story) {
-            draft.text(path, &text)?;
+        for (path, text) in tables(story) {
+            draft.text(&path, &text)?;
         }
         if let Some(console) = self.console {
             draft.copy("console.log", console)?;

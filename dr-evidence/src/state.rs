@@ -13,6 +13,9 @@ use crate::story::{Observed, Story};
 /// Where an observation goes that is not divided by sides: routing, for instance.
 const WHOLE: &str = "global";
 
+/// The table that every run with workloads has.
+const DEPLOYMENTS: &str = "deployments";
+
 /// The longest file name part that is made of a name; what is longer is told apart by its hash.
 const LONGEST_NAME: usize = 120;
 
@@ -103,16 +106,38 @@ impl Group {
     }
 }
 
-/// The runbooks' flat files: `source-deployments.txt` and `target-deployments.txt`, as last seen.
-pub(crate) fn deployments(story: &Story<'_>) -> Vec<(&'static str, String)> {
+/// The runbooks' flat files, as last seen: `source-deployments.txt`, `target-pods.txt`, and so on. Where nothing has a
+/// table of deployments of its own, what is known of the workloads stands there.
+pub(crate) fn tables(story: &Story<'_>) -> BTreeMap<String, String> {
     let Roles { source, target } = &story.began().roles;
-    [("source-deployments.txt", source), ("target-deployments.txt", target)]
-        .into_iter()
-        .filter_map(|(file, side)| {
-            let text = staffing_of(story, side);
-            (!text.is_empty()).then_some((file, text))
-        })
-        .collect()
+    let mut files = BTreeMap::new();
+    for (role, side) in [("source", source), ("target", target)] {
+        let mut tables = tables_of(story, side);
+        tables.entry(DEPLOYMENTS.to_owned()).or_insert_with(|| staffing_of(story, side));
+        for (name, text) in tables.into_iter().filter(|(_, text)| !text.is_empty()) {
+            files.insert(format!("{role}-{}.txt", file_name(&name)), text);
+        }
+    }
+    files
+}
+
+/// Every table of the side that was seen last; those of one name from several resources one below the other.
+fn tables_of(story: &Story<'_>, side: &Side) -> BTreeMap<String, String> {
+    let mut last: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+    for observed in &story.observed {
+        for table in observed.seen.iter().filter_map(|seen| seen.tables.get(side)).flatten() {
+            last.insert((table.0, observed.resource.as_str()), table.1);
+        }
+    }
+    let mut tables: BTreeMap<String, String> = BTreeMap::new();
+    for ((name, _), text) in last {
+        let all = tables.entry(name.to_owned()).or_default();
+        if !all.is_empty() {
+            all.push('\n');
+        }
+        all.push_str(text);
+    }
+    tables
 }
 
 /// The lines of the side in every staffing table that was seen last.

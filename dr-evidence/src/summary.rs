@@ -30,6 +30,7 @@ pub(crate) fn summary(story: &Story<'_>, metrics: &Metrics, findings: &[Finding]
     losses(&mut page, story, metrics);
     overrides(&mut page, story);
     risks(&mut page, story);
+    emulated(&mut page, story);
     acknowledged(&mut page, findings);
     debts(&mut page, story);
     people(&mut page, story);
@@ -408,6 +409,14 @@ fn risks(page: &mut Page, story: &Story<'_>) {
                 inline(&outcome.said)
             )),
         }
+    });
+}
+
+/// What was rehearsed against something that is not the real system says little about the real one.
+fn emulated(page: &mut Page, story: &Story<'_>) {
+    let all: Vec<_> = story.began().emulated.iter().collect();
+    section(page, "Emulated, not the real system", &all, |(resource, what)| {
+        Some(format!("{}: {}", code(resource.as_str()), inline(what)))
     });
 }
 

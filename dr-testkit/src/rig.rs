@@ -372,6 +372,7 @@ fn began(plan: &Plan, roles: Roles, script: Script) -> Began {
         losses: Vec::new(),
         identities: Vec::new(),
         overrides: Vec::new(),
+        emulated: BTreeMap::new(),
         outage_since: None::<Timestamp>,
         outage_declared: false,
         detected: None,

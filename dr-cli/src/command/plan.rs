@@ -133,6 +133,7 @@ fn began(loaded: &Loaded, roles: &Roles, urgency: Urgency, script: Script, env: 
         losses: Vec::new(),
         identities: Vec::new(),
         overrides: Vec::new(),
+        emulated: loaded.emulated(),
         outage_since: None,
         outage_declared: false,
         detected: None,

@@ -150,6 +150,7 @@ pub(crate) async fn begin(
         losses: loaded.plan.measure.losses.clone(),
         identities: identities.clone(),
         overrides: overrides(args),
+        emulated: loaded.emulated(),
         outage_since: heard.since,
         outage_declared: args.outage_since.is_some(),
         detected: heard.detected,

@@ -164,11 +164,13 @@ fn too_short(view: &View<'_>, out: &mut Vec<Finding>) {
         .calls::<Probe>()
         .into_iter()
         .map(|(step, call)| (step, call.healthy_for, "wants good answers for that long"));
+    let bakes =
+        view.calls::<Route>().into_iter().map(|(step, call)| (step, call.bake, "is on trial that long"));
     let silences = view.calls::<Fence>().into_iter().filter_map(|(step, call)| {
         Some((step, call.when_unreachable?.accept_after, "accepts silence after that long"))
     });
-    for (step, needs, why) in waits.chain(probes).chain(silences) {
-        if needs >= step.step.within {
+    for (step, needs, why) in waits.chain(probes).chain(bakes).chain(silences) {
+        if !needs.is_zero() && needs >= step.step.within {
             out.push(Finding::error(
                 codes::DEADLINE_TOO_SHORT,
                 step.place,

@@ -4,7 +4,7 @@ use super::codes;
 use super::view::{Taken, View};
 use crate::ids::Side;
 use crate::plan::Finding;
-use crate::resource::{At, Call, Probe, Route, Scale};
+use crate::resource::{At, Call, Probe, Route, Scale, Share};
 use crate::runbook::{Approve, Look, Wait};
 use crate::time::show_duration;
 
@@ -15,9 +15,15 @@ pub(super) fn check(view: &View<'_>, out: &mut Vec<Finding>) {
     let sights = Sights { probes: &probes, looks: view.calls(), scales: view.calls() };
     for (route, call) in &routes {
         let Ok(to) = call.to.side() else { continue };
-        before_promotion(view, route, to, &promotions, out);
+        // Callers who only read, or whose writes go to the one writer, may come before it.
+        if call.serving.is_none() {
+            before_promotion(view, route, to, &promotions, out);
+        }
         unseen(view, route, to, &sights, out);
-        unverified(view, route, to, &probes, out);
+        // A share is verified by its own gate.
+        if call.share == Share::ALL {
+            unverified(view, route, to, &probes, out);
+        }
     }
     let away: Vec<Taken<'_>> = routes
         .iter()

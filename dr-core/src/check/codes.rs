@@ -61,6 +61,18 @@ codes! {
     /// Work inside the outage that could be done before it.
     LONG_OUTAGE_WINDOW = "long-outage-window";
 
+    // Shares of callers.
+    /// A share of the callers for something that sends all or none.
+    CANNOT_SPLIT = "cannot-split";
+    /// Callers on both sides, and nothing says that only one of them writes.
+    SHARE_WITHOUT_ONE_WRITER = "share-without-one-writer";
+    /// A trial that nobody looks at, or a look without a trial.
+    BAKE_WITHOUT_GATE = "bake-without-gate";
+    /// A route names a resource that is not there or cannot do what it is named for.
+    BAD_REFERENCE = "bad-reference";
+    /// Callers are sent to a store that was restored from a copy.
+    CALLERS_ON_A_COPY = "callers-on-a-copy";
+
     // Measuring.
     /// Nothing is measured.
     NOTHING_MEASURED = "nothing-measured";
@@ -86,6 +98,8 @@ codes! {
     // Dependence.
     /// The run needs something that lives where the disaster is.
     DEPENDS_ON_SOURCE = "depends-on-source";
+    /// Nobody says where the state store is.
+    STATE_REGION_UNKNOWN = "state-region-unknown";
     /// Only this machine sees what the run writes down.
     STATE_ON_ONE_MACHINE = "state-on-one-machine";
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::codes;
 use super::view::View;
 use crate::ids::Region;
-use crate::plan::Finding;
-use crate::resource::{Class, Urgency};
+use crate::plan::{Finding, Place};
+use crate::resource::{Class, Needs, Plane, Urgency};
 
 pub(super) fn check(view: &View<'_>, out: &mut Vec<Finding>) {
     let roles = view.subject.roles;
@@ -14,7 +14,8 @@ pub(super) fn check(view: &View<'_>, out: &mut Vec<Finding>) {
     let lost: BTreeSet<Region> = view.regions(&roles.source).difference(&target).cloned().collect();
     state(view, &lost, out);
     if view.subject.urgency == Urgency::Unplanned {
-        planes(view, &lost, out);
+        connecting(view, &lost, out);
+        steps(view, &lost, out);
     }
 }
 
@@ -25,11 +26,17 @@ fn state(view: &View<'_>, lost: &BTreeSet<Region>, out: &mut Vec<Finding>) {
         Some(region) if lost.contains(region) => out.push(Finding::error(
             codes::DEPENDS_ON_SOURCE,
             plan.place("/state/region"),
-            format!("the state store is in {region}, which is the source"),
+            format!("the state store is in {region}, which is the source; while it is down no run can begin"),
             "put it into a third region, or into the target's",
         )),
         Some(_) => {}
-        None if state.local || state.at.contains("://") => {}
+        None if state.local => {}
+        None if state.at.contains("://") => out.push(Finding::note(
+            codes::STATE_REGION_UNKNOWN,
+            plan.place("/state"),
+            format!("nobody says in which region the state store `{}` is", state.at),
+            "say it: `state: { at: s3://…, region: eu-west-1 }`; in the source it would be an error",
+        )),
         None => out.push(Finding::warning(
             codes::STATE_ON_ONE_MACHINE,
             plan.place("/state"),
@@ -39,26 +46,21 @@ fn state(view: &View<'_>, lost: &BTreeSet<Region>, out: &mut Vec<Finding>) {
     }
 }
 
-fn planes(view: &View<'_>, lost: &BTreeSet<Region>, out: &mut Vec<Finding>) {
+/// What a resource needs before any verb: credentials, secrets.
+fn connecting(view: &View<'_>, lost: &BTreeSet<Region>, out: &mut Vec<Finding>) {
+    for (name, configured) in view.subject.configured {
+        let place = view.subject.plan.resources.get(name).map(|spec| spec.place).unwrap_or_default();
+        planes(&format!("connecting to `{name}`"), &configured.connecting(), place, lost, out);
+    }
+}
+
+fn steps(view: &View<'_>, lost: &BTreeSet<Region>, out: &mut Vec<Finding>) {
     let source = &view.subject.roles.source;
     // Whatever is done to the source itself needs the source, and is bounded and accepted by name.
     for taken in view.steps.iter().filter(|taken| taken.side().as_ref() != Some(source)) {
         let Some(configured) = view.configured(taken) else { continue };
-        for plane in configured.needs(&taken.step.verb).control_planes {
-            if lost.contains(&plane.region) {
-                out.push(Finding::warning(
-                    codes::DEPENDS_ON_SOURCE,
-                    taken.place,
-                    format!(
-                        "`{}` needs the control plane of {} in {}, which is the source",
-                        taken.says(),
-                        plane.service,
-                        plane.region
-                    ),
-                    "use a data plane (routing controls, a standby that takes over), or prepare it beforehand",
-                ));
-            }
-        }
+        let needs = configured.needs(&taken.step.verb);
+        planes(&format!("`{}`", taken.says()), &needs, taken.place, lost, out);
         let sides = configured.sides();
         let only_there = !sides.is_empty() && sides.values().all(|region| lost.contains(region));
         let changes = match taken.step.class {
@@ -73,5 +75,27 @@ fn planes(view: &View<'_>, lost: &BTreeSet<Region>, out: &mut Vec<Finding>) {
                 "make the step optional, or limit it with `when: planned`",
             ));
         }
+    }
+}
+
+fn planes(who: &str, needs: &Needs, place: Place, lost: &BTreeSet<Region>, out: &mut Vec<Finding>) {
+    let control = needs.control_planes.iter().map(|plane| ("the control plane of ", plane));
+    let data = needs.data_planes.iter().map(|plane| ("", plane));
+    for (what, plane) in control.chain(data).filter(|(_, plane)| lost.contains(&plane.region)) {
+        let Plane { service, region, without, instead } = plane;
+        let without =
+            without.as_ref().map_or(String::new(), |without| format!("; while it is down {without}"));
+        out.push(Finding::warning(
+            codes::DEPENDS_ON_SOURCE,
+            place,
+            format!("{who} needs {what}{service} in {region}, which is the source{without}"),
+            match instead {
+                Some(instead) => format!("instead: {instead}"),
+                None => {
+                    "use a data plane (routing controls, a standby that takes over), or prepare it beforehand"
+                        .to_owned()
+                }
+            },
+        ));
     }
 }

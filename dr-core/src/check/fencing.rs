@@ -10,7 +10,7 @@ const VANTAGE_POINTS: u32 = 2;
 
 pub(super) fn check(view: &View<'_>, out: &mut Vec<Finding>) {
     let (fences, promotions) = (view.fences(), view.promotions());
-    for promotion in &promotions {
+    for promotion in promotions.iter().filter(|promotion| !fences_itself(view, promotion)) {
         unfenced(view, promotion, &fences, out);
     }
     for fence in &fences {
@@ -56,6 +56,12 @@ fn left_out(view: &View<'_>, fences: &[Taken<'_>], promotions: &[Taken<'_>], out
             ));
         }
     }
+}
+
+/// Whether the old writer is fenced by the promotion itself, in this run.
+fn fences_itself(view: &View<'_>, promotion: &Taken<'_>) -> bool {
+    view.subject.urgency == Urgency::Planned
+        && view.configured(promotion).is_some_and(|configured| configured.fences_itself_when_planned())
 }
 
 /// Whether a fence keeps the writer that a promotion replaces from writing.

@@ -14,6 +14,7 @@ mod fencing;
 mod graph;
 mod measuring;
 mod names;
+mod shares;
 mod view;
 
 pub use configure::configure;
@@ -31,6 +32,7 @@ pub fn check(subject: &Subject<'_>) -> Vec<Finding> {
     budget::check(&view, &mut findings);
     fencing::check(&view, &mut findings);
     callers::check(&view, &mut findings);
+    shares::check(&view, &mut findings);
     measuring::check(&view, &mut findings);
     dependence::check(&view, &mut findings);
     acknowledge::apply(subject.plan, &mut findings);

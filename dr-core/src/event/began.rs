@@ -1,10 +1,11 @@
 //! The first event: everything that a run is going to be.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Identity, RunId};
+use crate::ids::{Identity, ResourceName, RunId};
 use crate::plan::{LossSpec, OnFailure, OutageSpec, RtoRpoBudget};
 use crate::resource::{Roles, Urgency};
 use crate::runbook::Script;
@@ -113,6 +114,9 @@ pub struct Began {
     pub identities: Vec<Identity>,
     /// What it was told to pass.
     pub overrides: Vec<Override>,
+    /// What is not the real system, by resource: an emulator's endpoint.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub emulated: BTreeMap<ResourceName, String>,
     /// When the outage began, where somebody declared it or an always-on prober saw it.
     pub outage_since: Option<Timestamp>,
     /// Whether `outage_since` was declared by a person rather than seen.

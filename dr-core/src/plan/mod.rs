@@ -9,6 +9,7 @@ mod finding;
 mod format;
 mod from_toml;
 mod from_yaml;
+mod gradual;
 mod node;
 mod parse;
 mod parse_phases;

@@ -8,6 +8,7 @@ use super::codes;
 use super::document::{Phase, Step};
 use super::fields::{self, Fields, closest, quoted};
 use super::finding::Finding;
+use super::gradual;
 use super::node::{Key, Kind, Node, object};
 use super::place::Place;
 use super::verbs::{Takes, VERBS, takes};
@@ -58,7 +59,15 @@ fn phase(node: &Node, out: &mut Vec<Finding>) -> Option<Phase> {
             if items.is_empty() {
                 out.push(missing(node.place, "a phase has no steps", "say what happens in it"));
             }
-            items.iter().filter_map(|item| step(item, out)).collect()
+            {
+                let mut steps = Vec::with_capacity(items.len());
+                for item in items {
+                    if let Some(step) = step(item, out) {
+                        steps.extend(gradual::steps(step, out));
+                    }
+                }
+                steps
+            }
         }
         Some((node, _)) => {
             fields::wrong(node, "`steps`", "a list: `- promote: orders`", out);

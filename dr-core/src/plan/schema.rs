@@ -90,6 +90,7 @@ fn own_defs() -> Map<String, Value> {
         "duration": { "type": "string", "pattern": "^ *([0-9]+ *[a-z]+ *)+$", "examples": ["250ms", "10s", "15m", "1h 30m"] },
         "limit": { "type": "string", "pattern": "^ *(<=|≤|<)? *([0-9]+ *[a-z]+ *)+$", "examples": ["15m", "<= 15m", "< 5m"] },
         "urgency": { "enum": ["planned", "unplanned"], "description": "In which runs it happens; in all by default." },
+        "share": { "type": ["integer", "string"], "minimum": 1, "maximum": 100, "examples": [10, "50%"] },
         "side": { "type": ["string", "number"], "description": "`source`, `target` or a side by its name.", "examples": ["source", "target"] },
         "acknowledgement": {
             "type": "object",
@@ -229,11 +230,60 @@ fn options(verb: &str) -> Option<Map<String, Value>> {
         "scale" => json!({
             "in": side,
             "replicas": {
-                "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": "^([0-9]+|same-as:.+)$" }],
+                "anyOf": [
+                    { "type": "integer", "minimum": 0 },
+                    { "type": "string", "pattern": "^([0-9]+|same-as:.+|[0-9]+ *% of .+|before)$" },
+                ],
+                "examples": [3, "same-as:source", "50% of source", "before"],
             },
             "after_drain": { "type": "boolean", "default": false, "description": "Not before the callers are gone." },
         }),
-        "route" => json!({ "to": side }),
+        "route" => json!({
+            "to": side,
+            "share": { "$ref": "#/$defs/share", "description": "Which share of the callers; all by default." },
+            "shares": {
+                "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/share" },
+                "description": "Shares that grow, one step each: [10, 50, 100].",
+            },
+            "bake": { "$ref": "#/$defs/duration", "description": "How long the gate has to see good answers." },
+            "gate": { "$ref": "#/$defs/name", "description": "The resource that is asked meanwhile; bad answers take the callers back." },
+            "serving": {
+                "enum": ["reads", "one-writer"],
+                "description": "Why callers on both sides make no second writer. Needed for any share but all.",
+            },
+            "address_from": { "$ref": "#/$defs/name", "description": "The resource that knows the address, instead of the plan." },
+        }),
+        "configure" => json!({
+            "in": side,
+            "of": { "$ref": "#/$defs/names", "description": "Which workloads; all by default." },
+            "set": {
+                "type": "object", "minProperties": 1,
+                "description": "What each setting shall be; the kind's documentation says how a setting is named.",
+                "additionalProperties": {
+                    "anyOf": [
+                        { "type": ["string", "number", "boolean"] },
+                        {
+                            "type": "object", "required": ["secret"], "additionalProperties": false,
+                            "properties": { "secret": { "type": "string" } },
+                        },
+                    ],
+                },
+            },
+        }),
+        "backup" => json!({
+            "in": side,
+            "copy_to": { "$ref": "#/$defs/side", "description": "The other side that gets a copy as well." },
+        }),
+        "restore" => json!({
+            "in": side,
+            "point": { "type": "string", "default": "latest", "examples": ["latest", "2026-11-21T02:00:00Z"] },
+            "into": { "type": "string", "description": "What the restored thing is called." },
+            "only": { "type": "string", "description": "Which part: for objects, their prefix." },
+        }),
+        "trigger" => json!({
+            "in": side,
+            "saying": { "type": "string", "description": "What those who hear it are told." },
+        }),
         "probe" => json!({
             "served_by": side,
             "write": { "type": "boolean", "default": false },
@@ -290,7 +340,8 @@ mod tests {
 
     use super::*;
     use crate::resource::{
-        Fence, Follow, Pause, Probe, Promote, Route, Scale, SilencePolicy, Unfence, Unpause,
+        Backup, Configure, Fence, Follow, Pause, Probe, Promote, Restore, Route, Scale, SilencePolicy,
+        Trigger, Unfence, Unpause,
     };
     use crate::runbook::Look;
 
@@ -303,7 +354,10 @@ mod tests {
     fn agree<C: crate::resource::Call>(full: Value) {
         let call: C = serde_json::from_value(full).expect("a call");
         let written = keys(&serde_json::to_value(&call).expect("a call is JSON"));
-        assert_eq!(written, keys(&Value::Object(options(C::VERB).expect("options"))), "{}", C::VERB);
+        let mut told = keys(&Value::Object(options(C::VERB).expect("options")));
+        // The parser's own: it becomes several steps with a `share` each.
+        told.remove("shares");
+        assert_eq!(written, told, "{}", C::VERB);
     }
 
     #[test]
@@ -316,7 +370,11 @@ mod tests {
         agree::<Pause>(json!({}));
         agree::<Unpause>(json!({}));
         agree::<Scale>(json!({ "in": "target", "replicas": 3 }));
-        agree::<Route>(json!({}));
+        agree::<Route>(json!({ "gate": "shop", "serving": "reads", "address_from": "services" }));
+        agree::<Configure>(json!({ "set": { "env/A": "b" } }));
+        agree::<Backup>(json!({ "copy_to": "target" }));
+        agree::<Restore>(json!({ "into": "restored", "only": "orders/" }));
+        agree::<Trigger>(json!({ "saying": "a rehearsal" }));
         agree::<Probe>(json!({ "served_by": "target" }));
         let policy: SilencePolicy =
             serde_json::from_value(json!({ "accept_after": "1s" })).expect("a policy");

@@ -26,6 +26,11 @@ pub trait Observation:
 
     /// What a plan can expect of one side (`in: target`).
     fn facts_by_side(&self) -> BTreeMap<Side, Facts>;
+
+    /// Tables of each side that the evidence keeps as files of their own, by name: `deployments`, `pods`, `nodes`.
+    fn tables(&self) -> BTreeMap<Side, BTreeMap<String, String>> {
+        BTreeMap::new()
+    }
 }
 
 /// Reads a resource's state. Read-only, bounded by the deadline, one side's silence never hides the other.
@@ -60,6 +65,9 @@ pub struct Seen {
     pub facts: Facts,
     /// Facts about each side.
     pub sides: BTreeMap<Side, Facts>,
+    /// Tables of each side, for files of their own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<Side, BTreeMap<String, String>>,
 }
 
 impl Seen {
@@ -76,6 +84,7 @@ impl Seen {
             text: observation.to_string(),
             facts: observation.facts(),
             sides: observation.facts_by_side(),
+            tables: observation.tables(),
         })
     }
 }

@@ -9,12 +9,14 @@ use super::looking::{Look, Looking};
 use super::pausing::{Approvals, Approve, Approving, Wait, Waiting};
 use super::promotion::{Guarding, Promoter};
 use super::roles::{CheckRoles, RolesCheck};
+use super::room::{CheckRoom, RoomCheck};
+use super::routing::Router;
 use super::script::{Script, ScriptStep};
 use super::watchers::{Watchers, nobody};
 use crate::ids::{ResourceName, Side, StepId};
 use crate::plan::{Finding, Place};
 use crate::resource::{
-    Action, Bound, Call, Class, Fence, Promote, Replication, Resource, Roles, Scale, SilencePolicy,
+    Action, Bound, Call, Class, Fence, Promote, Replication, Resource, Roles, Route, Scale, SilencePolicy,
 };
 use crate::time::Timestamp;
 
@@ -154,6 +156,10 @@ fn action(
             step,
             Arc::new(RolesCheck(resource.observer::<Replication>().ok_or_else(cannot)?)),
         ),
+        (CheckRoom::VERB, Some(resource)) => {
+            bound::<CheckRoom>(step, Arc::new(RoomCheck(resource.room().ok_or_else(cannot)?)))
+        }
+        (Route::VERB, Some(resource)) => bound::<Route>(step, Arc::new(router(step, resource, resources)?)),
         (Fence::VERB, Some(resource)) => bound::<Fence>(
             step,
             Arc::new(Fencer {
@@ -168,7 +174,9 @@ fn action(
             Arc::new(Promoter {
                 inner: resource.effect::<Promote>().ok_or_else(cannot)?,
                 observer: resource.observer::<Replication>().ok_or_else(cannot)?,
-                guarding: guarding(step, script, resources, &binding.roles)?,
+                guarding: guarding(step, script, resources)?,
+                own: own_fence(step, resource, &binding.roles)?,
+                fences_itself: resource.fences_itself_when_planned(),
                 watchers: Arc::clone(&binding.watchers),
                 outage_since: binding.outage_since,
             }),
@@ -192,13 +200,11 @@ fn bound<C: Call>(
     Ok(Arc::new(Bound::new(effect, call)))
 }
 
-/// Every fence of another side that stands before a promotion, through all the steps between. A store that can be
-/// fenced itself has to be, on the side that the promoted one replaces; others' fences only add to it.
+/// Every fence of another side that stands before a promotion, through all the steps between.
 fn guarding(
     step: &ScriptStep,
     script: &Script,
     resources: &BTreeMap<ResourceName, Resource>,
-    roles: &Roles,
 ) -> Result<Vec<Guarding>, String> {
     let by_id: BTreeMap<&StepId, &ScriptStep> = script.steps.iter().map(|step| (&step.id, step)).collect();
     let mut open: Vec<&StepId> = step.after.iter().collect();
@@ -226,16 +232,51 @@ fn guarding(
             holds: holds.ok_or_else(|| format!("`{name}` cannot say whether its fence holds"))?,
             resource: name,
             step: before.id.clone(),
+            when: before.when,
         });
     }
-    let own = step.resource.as_ref().and_then(|name| resources.get(name)).and_then(Resource::holds).is_some();
+    Ok(fences)
+}
+
+/// The fence that a store which can be fenced itself has to have before its promotion: its own, on the side that the
+/// promoted one replaces. Others' fences only add to it.
+fn own_fence(
+    step: &ScriptStep,
+    resource: &Resource,
+    roles: &Roles,
+) -> Result<Option<(ResourceName, Side)>, String> {
+    let (Some(name), Some(_)) = (&step.resource, resource.holds()) else { return Ok(None) };
+    let promoted: Promote = serde_json::from_value(step.call.clone()).map_err(|error| error.to_string())?;
     let back = promoted.side.side().ok() == Some(&roles.source);
     let replaced = if back { &roles.target } else { &roles.source };
-    let of_it = |fence: &Guarding| Some(&fence.resource) == step.resource.as_ref() && fence.side == *replaced;
-    if own && !fences.iter().any(of_it) {
-        return Err(format!("no fence of the very store on {replaced} stands before it"));
-    }
-    Ok(fences)
+    Ok(Some((name.clone(), replaced.clone())))
+}
+
+fn router(
+    step: &ScriptStep,
+    resource: &Resource,
+    resources: &BTreeMap<ResourceName, Resource>,
+) -> Result<Router, String> {
+    let call: Route = serde_json::from_value(step.call.clone()).map_err(|error| error.to_string())?;
+    let of =
+        |name: &ResourceName| resources.get(name).ok_or_else(|| format!("there is no resource `{name}`"));
+    let gate = match call.gate {
+        None => None,
+        Some(name) => {
+            let prober = of(&name)?.prober().ok_or_else(|| format!("`{name}` cannot be asked as a gate"))?;
+            Some((name, prober))
+        }
+    };
+    let addresses = match call.address_from {
+        None => None,
+        Some(name) => {
+            let known = of(&name)?.addresses();
+            let known = known.ok_or_else(|| format!("`{name}` does not know where its sides are entered"))?;
+            Some((name, known))
+        }
+    };
+    let inner = resource.effect::<Route>().ok_or_else(|| "its resource cannot `route`".to_owned())?;
+    Ok(Router { inner, gate, addresses })
 }
 
 fn fenced_side(call: &Fence) -> Option<Side> {

@@ -10,11 +10,13 @@ use super::looking::Look;
 use super::order::{circle, circle_finding, phase_edges, rule_edges};
 use super::pausing::{Approve, Wait};
 use super::roles::CheckRoles;
+use super::room::CheckRoom;
 use super::script::{Script, ScriptPhase, ScriptStep};
 use crate::ids::{PhaseName, ResourceName, StepId};
 use crate::plan::{Finding, Phase, Plan, Step, closest};
 use crate::resource::{
-    At, Call, Class, Configured, Fence, Follow, Pause, Probe, Promote, Roles, Route, Scale, Unfence, Unpause,
+    At, Backup, Call, Class, Configure, Configured, Fence, Follow, Pause, Probe, Promote, Restore, Roles,
+    Route, Scale, Trigger, Unfence, Unpause, Urgency,
 };
 
 /// The phase that the core puts before all others where something is promoted.
@@ -27,9 +29,23 @@ const ROLES_WITHIN: Duration = Duration::from_secs(10);
 const MANY_EDGES: usize = 1_000;
 
 /// The verbs that a plan can use, with what each needs after it.
-const VERBS: [&str; 12] = [
-    "observe", "fence", "unfence", "promote", "follow", "pause", "unpause", "scale", "route", "probe",
-    "wait", "approve",
+const VERBS: [&str; 16] = [
+    "observe",
+    "fence",
+    "unfence",
+    "promote",
+    "follow",
+    "pause",
+    "unpause",
+    "scale",
+    "configure",
+    "route",
+    "probe",
+    "backup",
+    "restore",
+    "trigger",
+    "wait",
+    "approve",
 ];
 
 /// Binds a plan to its resources' configurations and to the roles of its sides.
@@ -50,7 +66,7 @@ pub fn compile(
     }
     gather(&phases, &mut script.steps);
     compiler.edges(plan, &phases, &mut script.steps);
-    compiler.roles_first(plan, &mut script);
+    compiler.looks_first(plan, &mut script);
     if let Some(names) = circle(&script.steps) {
         let place = plan.phases.first().map(|phase| phase.place).unwrap_or_default();
         compiler.findings.push(circle_finding(&names, place));
@@ -123,6 +139,10 @@ impl Compiler<'_> {
             "pause" => self.typed::<Pause>(step),
             "unpause" => self.typed::<Unpause>(step),
             "scale" => self.typed::<Scale>(step),
+            "configure" => self.typed::<Configure>(step),
+            "backup" => self.typed::<Backup>(step),
+            "restore" => self.typed::<Restore>(step),
+            "trigger" => self.typed::<Trigger>(step),
             "route" => self.typed::<Route>(step),
             "probe" => self.typed::<Probe>(step),
             "wait" => self.typed::<Wait>(step),
@@ -187,7 +207,7 @@ impl Compiler<'_> {
         if known.is_empty() {
             return fits;
         }
-        for key in ["in", "to", "of", "served_by"] {
+        for key in ["in", "to", "of", "served_by", "copy_to"] {
             let Some(side) = call.get(key).and_then(Value::as_str) else { continue };
             if !known.contains_key(side) {
                 fits = false;
@@ -266,45 +286,83 @@ impl Compiler<'_> {
         }
     }
 
-    /// A first phase that looks at the roles of everything that is going to be promoted. All else waits for it.
-    fn roles_first(&mut self, plan: &Plan, script: &mut Script) {
-        let promoted: BTreeSet<ResourceName> = script
-            .steps
-            .iter()
-            .filter(|step| step.verb == Promote::VERB)
-            .filter_map(|step| step.resource.clone())
-            .collect();
-        if promoted.is_empty() {
+    /// A first phase that looks at the roles of everything that is going to be promoted, and whether there is room for
+    /// what is going to be scaled. All else waits for it.
+    fn looks_first(&mut self, plan: &Plan, script: &mut Script) {
+        let mut first = self.roles(plan, script);
+        first.extend(self.rooms(plan, script));
+        if first.is_empty() {
             return;
         }
-        let call = CheckRoles {
-            source: At::Named(self.roles.source.clone()),
-            target: At::Named(self.roles.target.clone()),
-            overrides: BTreeSet::new(),
-        };
-        let Ok(call) = serde_json::to_value(call) else { return };
-        let first: Vec<ScriptStep> = promoted
-            .iter()
-            .map(|name| ScriptStep {
-                id: StepId::new(format!("{ROLES_PHASE}/{}:{name}", CheckRoles::VERB)),
-                phase: PhaseName::new(ROLES_PHASE),
-                verb: CheckRoles::VERB.to_owned(),
-                resource: Some(name.clone()),
-                kind: plan.resources.get(name).map(|spec| spec.kind.clone()),
-                call: call.clone(),
-                class: Class::Read,
-                after: Vec::new(),
-                within: ROLES_WITHIN,
-                when: None,
-                optional: false,
-            })
-            .collect();
         let ids: Vec<StepId> = first.iter().map(|step| step.id.clone()).collect();
         for step in script.steps.iter_mut().filter(|step| step.after.is_empty()) {
             step.after.clone_from(&ids);
         }
         script.phases.insert(0, ScriptPhase { name: PhaseName::new(ROLES_PHASE), within: None });
         script.steps.splice(0..0, first);
+    }
+
+    fn looking(
+        plan: &Plan,
+        name: &ResourceName,
+        verb: &str,
+        call: Value,
+        when: Option<Urgency>,
+    ) -> ScriptStep {
+        ScriptStep {
+            id: StepId::new(format!("{ROLES_PHASE}/{verb}:{name}")),
+            phase: PhaseName::new(ROLES_PHASE),
+            verb: verb.to_owned(),
+            resource: Some(name.clone()),
+            kind: plan.resources.get(name).map(|spec| spec.kind.clone()),
+            call,
+            class: Class::Read,
+            after: Vec::new(),
+            within: ROLES_WITHIN,
+            when,
+            optional: false,
+        }
+    }
+
+    /// For each resource that can tell: whether there is room for its scales of the target.
+    fn rooms(&self, plan: &Plan, script: &Script) -> Vec<ScriptStep> {
+        let mut scales: BTreeMap<&ResourceName, (Vec<Scale>, Option<Urgency>)> = BTreeMap::new();
+        for step in script.steps.iter().filter(|step| step.verb == Scale::VERB) {
+            let Some(name) = &step.resource else { continue };
+            let Ok(scale) = serde_json::from_value::<Scale>(step.call.clone()) else { continue };
+            let tells = self.configured.get(name).is_some_and(|it| it.measures_room());
+            if !tells || scale.side.side().ok() != Some(&self.roles.target) {
+                continue;
+            }
+            let (all, when) = scales.entry(name).or_insert_with(|| (Vec::new(), step.when));
+            all.push(scale);
+            if *when != step.when {
+                *when = None;
+            }
+        }
+        scales
+            .into_iter()
+            .filter_map(|(name, (scales, when))| {
+                let call = serde_json::to_value(CheckRoom { scales }).ok()?;
+                Some(Self::looking(plan, name, CheckRoom::VERB, call, when))
+            })
+            .collect()
+    }
+
+    fn roles(&self, plan: &Plan, script: &Script) -> Vec<ScriptStep> {
+        let promoted: BTreeSet<ResourceName> = script
+            .steps
+            .iter()
+            .filter(|step| step.verb == Promote::VERB)
+            .filter_map(|step| step.resource.clone())
+            .collect();
+        let call = CheckRoles {
+            source: At::Named(self.roles.source.clone()),
+            target: At::Named(self.roles.target.clone()),
+            overrides: BTreeSet::new(),
+        };
+        let Ok(call) = serde_json::to_value(call) else { return Vec::new() };
+        promoted.iter().map(|name| Self::looking(plan, name, CheckRoles::VERB, call.clone(), None)).collect()
     }
 }
 

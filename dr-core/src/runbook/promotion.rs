@@ -23,6 +23,8 @@ pub(super) struct Guarding {
     pub(super) holds: Arc<dyn Holds>,
     pub(super) policy: Option<SilencePolicy>,
     pub(super) step: crate::ids::StepId,
+    /// In which runs that fence is set; in all, if `None`.
+    pub(super) when: Option<Urgency>,
 }
 
 /// Wraps a backend's promotion: confirms every fence anew in each attempt, bounds the loss, and fills in the basis.
@@ -31,6 +33,10 @@ pub(super) struct Promoter {
     pub(super) inner: Arc<dyn Effect<Promote>>,
     pub(super) observer: Arc<dyn Observe<Replication>>,
     pub(super) guarding: Vec<Guarding>,
+    /// The store and side whose own fence has to be among them, where the store can be fenced itself.
+    pub(super) own: Option<(ResourceName, Side)>,
+    /// Whether the store's planned promotion fences the old writer by itself.
+    pub(super) fences_itself: bool,
     pub(super) watchers: Arc<dyn Watchers>,
     pub(super) outage_since: Option<Timestamp>,
 }
@@ -45,11 +51,22 @@ const AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 impl Promoter {
     async fn ground(&self, cx: &Cx) -> Result<Ground> {
-        if self.guarding.is_empty() {
+        let guarding: Vec<&Guarding> =
+            self.guarding.iter().filter(|fence| fence.when.is_none_or(|when| when == cx.urgency)).collect();
+        let by_itself = self.fences_itself && cx.urgency == Urgency::Planned;
+        if guarding.is_empty() && !by_itself {
             return Err(Error::refused("no fence stands before this promotion").during("promote"));
         }
+        if let Some((store, side)) = self.own.as_ref().filter(|_| !by_itself)
+            && !guarding.iter().any(|fence| fence.resource == *store && fence.side == *side)
+        {
+            return Err(Error::refused(format!(
+                "no fence of `{store}` itself on {side} stands before this promotion"
+            ))
+            .during("promote"));
+        }
         let mut ground = Ground { proofs: Vec::new(), risk: None };
-        for fence in &self.guarding {
+        for fence in guarding {
             match self.confirm(cx, fence).await? {
                 FenceOutcome::Confirmed(proof) => ground.proofs.push(proof),
                 FenceOutcome::Accepted(risk) => ground.risk = Some(risk),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dr_core::resource::{ConfigError, Connect, Needs};
+use dr_core::resource::{ConfigError, Connect, Needs, Plane};
 use dr_core::time::parse_duration;
 use dr_core::{Backend, Backends, Configured, Error, Identity, Region, Resource, Side, async_trait};
 use serde_json::{Value, json};
@@ -17,6 +17,8 @@ pub(crate) fn backends() -> Backends {
         .with(Fake("store", &["observe", "fence", "unfence", "promote", "follow"]))
         .with(Fake("workloads", &["observe", "scale", "fence"]))
         .with(Fake("traffic", &["observe", "route"]))
+        .with(Fake("weighted", &["observe", "route"]))
+        .with(Fake("global-store", &["observe", "promote", "follow", "restore"]))
         .with(Fake("door", &["probe"]))
 }
 
@@ -35,12 +37,13 @@ impl Backend for Fake {
         {
             return Err(vec![ConfigError::new("/identity", "expected a text")]);
         }
-        Ok(Box::new(FakeConfigured { config, verbs: self.1 }))
+        Ok(Box::new(FakeConfigured { kind: self.0, config, verbs: self.1 }))
     }
 }
 
 #[derive(Debug)]
 struct FakeConfigured {
+    kind: &'static str,
     config: Value,
     verbs: &'static [&'static str],
 }
@@ -66,10 +69,41 @@ impl Configured for FakeConfigured {
     }
 
     fn needs(&self, _verb: &str) -> Needs {
-        match self.config["control"].as_str() {
+        let needs = match self.config["control"].as_str() {
             Some(region) => Needs::default().and_control("dns", region),
             None => Needs::default(),
+        };
+        match self.config["data"].as_str() {
+            Some(region) => needs.and_data("an image registry", region),
+            None => needs,
         }
+    }
+
+    fn connecting(&self) -> Needs {
+        match self.config["sts"].as_str() {
+            Some(region) => Needs::default().and_control_plane(
+                Plane::new("the global STS endpoint", region)
+                    .without("no credentials are to be had")
+                    .instead("regional STS endpoints"),
+            ),
+            None => Needs::default(),
+        }
+    }
+
+    fn fences_itself_when_planned(&self) -> bool {
+        self.kind == "global-store"
+    }
+
+    fn splits_traffic(&self) -> bool {
+        self.kind == "weighted"
+    }
+
+    fn knows_addresses(&self) -> bool {
+        self.config["service"].is_string()
+    }
+
+    fn measures_room(&self) -> bool {
+        self.config["room"] == true
     }
 
     fn ttl(&self) -> Option<Duration> {

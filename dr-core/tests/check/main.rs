@@ -3,6 +3,8 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
 mod fake;
+mod planted;
+mod shares;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -22,7 +24,8 @@ resources:
   shop: { kind: door }
 ";
 const MEASURE: &str = "measure: { outage: { probe: shop }, loss: { store: orders } }\n";
-const HEAD: &str = "schema: dr/v1\nname: orders\nsource: us\ntarget: eu\nstate: s3://third/dr\n";
+const HEAD: &str =
+    "schema: dr/v1\nname: orders\nsource: us\ntarget: eu\nstate: { at: s3://third/dr, region: third }\n";
 
 /// The plan that nothing is wrong with.
 const SOUND: &str = "
@@ -521,12 +524,15 @@ mod dependence {
     #[test]
     fn a_state_store_in_the_source_is_an_error() {
         let found = only(
-            &changed("state: s3://third/dr", "state: { at: s3://b, region: us }"),
+            &changed("state: { at: s3://third/dr, region: third }", "state: { at: s3://b, region: us }"),
             Error,
             codes::DEPENDS_ON_SOURCE,
         );
         assert_eq!(found.place.to_string(), "5:22");
-        assert!(changed("state: s3://third/dr", "state: { at: s3://b, region: eu }").is_empty());
+        assert!(
+            changed("state: { at: s3://third/dr, region: third }", "state: { at: s3://b, region: eu }")
+                .is_empty()
+        );
     }
 
     #[test]
@@ -553,9 +559,16 @@ mod dependence {
 
     #[test]
     fn a_state_that_only_this_machine_sees_is_found() {
-        only(&changed("state: s3://third/dr\n", ""), Warning, codes::STATE_ON_ONE_MACHINE);
-        assert!(changed("state: s3://third/dr", "state: { local: true }").is_empty());
-        assert!(changed("state: s3://third/dr", "state: { at: /mnt/dr, region: third }").is_empty());
+        only(
+            &changed("state: { at: s3://third/dr, region: third }\n", ""),
+            Warning,
+            codes::STATE_ON_ONE_MACHINE,
+        );
+        assert!(changed("state: { at: s3://third/dr, region: third }", "state: { local: true }").is_empty());
+        assert!(
+            changed("state: { at: s3://third/dr, region: third }", "state: { at: /mnt/dr, region: third }")
+                .is_empty()
+        );
     }
 }
 
@@ -609,7 +622,12 @@ fn the_documentation_lists_every_code() {
 
 #[test]
 fn every_code_has_a_test() {
-    let tests = concat!(include_str!("main.rs"), include_str!("../plan.rs"));
+    let tests = concat!(
+        include_str!("main.rs"),
+        include_str!("planted.rs"),
+        include_str!("shares.rs"),
+        include_str!("../plan.rs")
+    );
     let snapshots = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snapshots")).unwrap();
     let snapshots: String =
         snapshots.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect();

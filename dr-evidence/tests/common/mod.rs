@@ -103,6 +103,7 @@ impl Tape {
                 (Side::new("us-east-1"), fact("primary")),
                 (Side::new("eu-central-1"), fact("standby")),
             ]),
+            tables: BTreeMap::new(),
         };
         let staffing = Seen {
             group: "staffing".to_owned(),
@@ -111,6 +112,7 @@ impl Tape {
                 .to_owned(),
             facts: BTreeMap::new(),
             sides: BTreeMap::new(),
+            tables: BTreeMap::new(),
         };
         let routing = Seen {
             group: "routing".to_owned(),
@@ -118,6 +120,7 @@ impl Tape {
             text: String::new(),
             facts: BTreeMap::new(),
             sides: BTreeMap::new(),
+            tables: BTreeMap::new(),
         };
         for (resource, seen) in [("orders", seen), ("services", staffing), ("entry", routing)] {
             let (when, resource) = (when.to_owned(), resource.into());
@@ -189,6 +192,7 @@ pub(crate) fn began(mode: Mode) -> Began {
         losses: vec![LossSpec { store: "orders".into(), via: None, every: Duration::from_millis(100) }],
         identities: vec!["postgres://db.us.internal:5432/orders".into()],
         overrides: Vec::new(),
+        emulated: BTreeMap::new(),
         outage_since: None,
         outage_declared: false,
         detected: None,

@@ -56,6 +56,7 @@ impl Bound {
             losses: Vec::new(),
             identities: vec![Identity::new("nowhere")],
             overrides: Vec::new(),
+            emulated: BTreeMap::new(),
             outage_since: None,
             outage_declared: false,
             detected: None,

@@ -88,6 +88,7 @@ async fn carry_over(backends: &Backends, screen: impl Write + Send + 'static) ->
         losses: Vec::new(),
         identities: configured.values().flat_map(|one| one.identities()).collect(),
         overrides: Vec::new(),
+        emulated: BTreeMap::new(),
         outage_since: None,
         outage_declared: false,
         detected: None,
