@@ -36,6 +36,9 @@
 //! | `asking` | one call: what is repeated, and what is not |
 //! | `error` | what AWS's errors mean |
 //! | `waiting` | looking until a thing is in a state |
+//! | `together` | several things side by side, and what their errors mean together |
+//! | `metric` | the newest sample of a CloudWatch metric |
+//! | `eks` | kind `eks-nodegroup` |
 //! | `needs` | which control planes live where |
 //! | `hand` | the `aws` command that does the same |
 
@@ -44,8 +47,13 @@ mod asking;
 mod client;
 mod config;
 mod credentials;
+mod eks;
 mod error;
 mod hand;
+mod metric;
 mod needs;
 mod service;
+mod together;
 mod waiting;
+
+pub use eks::EksNodegroupBackend;

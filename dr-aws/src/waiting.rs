@@ -38,11 +38,11 @@ impl Pace {
 ///
 /// # Errors
 /// At the deadline `NotReady` with the last word, or the last error if no look ever saw anything.
-pub(crate) async fn until<T>(
+pub(crate) async fn until<T, F: Future<Output = Result<Look<T>>>>(
     cx: &Cx,
     what: &str,
     pace: Pace,
-    mut look: impl AsyncFnMut() -> Result<Look<T>>,
+    mut look: impl FnMut() -> F,
 ) -> Result<T> {
     let end = latest(cx);
     let mut pause = pace.first;

@@ -17,6 +17,7 @@ use crate::config::{escaped, settled};
 #[serde(deny_unknown_fields)]
 pub(super) struct EksConfig {
     /// The cluster of each side.
+    #[schemars(with = "BTreeMap<String, ClusterConfig>")]
     sides: BTreeMap<Side, ClusterConfig>,
     /// How AWS is reached. Default: as the `aws` command would reach it.
     #[serde(default)]
@@ -34,6 +35,7 @@ struct ClusterConfig {
     nodegroups: Groups,
     /// Its region. Default: the side's name.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     region: Option<Region>,
     /// What becomes of a group's maximum when it is scaled: `keep`, or the number that it gets. Default: it is raised
     /// where it is below what is wanted.
@@ -131,7 +133,8 @@ impl EksConfig {
 
 impl ClusterConfig {
     fn check(self, side: &Side, at: &str, wrong: &mut Vec<ConfigError>) -> Cluster {
-        let mut say = |place: &str, message: String| wrong.push(ConfigError::new(format!("{at}{place}"), message));
+        let mut say =
+            |place: &str, message: String| wrong.push(ConfigError::new(format!("{at}{place}"), message));
         if self.cluster.trim().is_empty() {
             say("/cluster", "a cluster has a name".to_owned());
         }
@@ -220,7 +223,8 @@ mod tests {
     #[test]
     fn a_maximum_is_a_number_or_keep() {
         for max in [json!(0), json!("raise"), json!(-1)] {
-            let config = json!({ "sides": { "us-east-1": { "cluster": "c", "nodegroups": ["n"], "max": max } } });
+            let config =
+                json!({ "sides": { "us-east-1": { "cluster": "c", "nodegroups": ["n"], "max": max } } });
             let wrong = checked(config).unwrap_err();
             assert_eq!(wrong[0].pointer, "/sides/us-east-1/max", "{wrong:?}");
         }

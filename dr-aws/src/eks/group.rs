@@ -60,10 +60,7 @@ impl Group {
         let described = self
             .reads("eks:DescribeNodegroup")
             .ask(cx, || {
-                eks.describe_nodegroup()
-                    .cluster_name(&self.cluster.name)
-                    .nodegroup_name(&self.name)
-                    .send()
+                eks.describe_nodegroup().cluster_name(&self.cluster.name).nodegroup_name(&self.name).send()
             })
             .await
             .map_err(|error| Error::from(error).on(self.shown()))?;
@@ -113,7 +110,8 @@ impl Seen {
     /// In EKS's words, if it cannot without somebody's help.
     pub(super) fn can_go_on(&self) -> Result<()> {
         let words = || {
-            let all: Vec<String> = self.issues.iter().filter(|issue| !passes(issue)).map(issue_text).collect();
+            let all: Vec<String> =
+                self.issues.iter().filter(|issue| !passes(issue)).map(issue_text).collect();
             all.join("; ")
         };
         match &self.status {
@@ -227,12 +225,15 @@ mod tests {
         assert_eq!(seen(NodegroupStatus::Degraded, vec![named.clone()]).workload("app").ready, 2);
         let both = seen(NodegroupStatus::Degraded, vec![named, unnamed]).workload("app");
         assert_eq!(both.ready, 0);
-        assert!(both.problems.iter().any(|problem| problem.contains("AsgInstanceLaunchFailures: as EKS says")));
+        assert!(
+            both.problems.iter().any(|problem| problem.contains("AsgInstanceLaunchFailures: as EKS says"))
+        );
     }
 
     #[test]
     fn what_needs_help_ends_it_and_what_passes_does_not() {
-        let needs = seen(NodegroupStatus::Active, vec![issue(NodegroupIssueCode::AsgInstanceLaunchFailures, &[])]);
+        let needs =
+            seen(NodegroupStatus::Active, vec![issue(NodegroupIssueCode::AsgInstanceLaunchFailures, &[])]);
         assert_eq!(needs.can_go_on().unwrap_err().kind(), ErrorKind::Refused);
         let passes = seen(NodegroupStatus::Degraded, vec![issue(NodegroupIssueCode::InternalFailure, &[])]);
         assert!(passes.can_go_on().is_ok());

@@ -68,9 +68,7 @@ impl Sizes {
     pub(super) fn towards(self, wanted: Self, owner: Owner) -> Self {
         match owner {
             Owner::Us => wanted,
-            Owner::Autoscaler => {
-                Self { desired: self.desired.max(wanted.desired).min(wanted.max), ..wanted }
-            }
+            Owner::Autoscaler => Self { desired: self.desired.max(wanted.desired).min(wanted.max), ..wanted },
         }
     }
 
@@ -84,7 +82,8 @@ impl Sizes {
 
     /// Whether these are `was` again.
     pub(super) fn are_back(self, was: Self, owner: Owner) -> bool {
-        (self.min, self.max) == (was.min, was.max) && (owner == Owner::Autoscaler || self.desired == was.desired)
+        (self.min, self.max) == (was.min, was.max)
+            && (owner == Owner::Autoscaler || self.desired == was.desired)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Changing a node group's sizes, and awaiting that EKS has done it.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_eks::types::{NodegroupScalingConfig, Update, UpdateParamType, UpdateStatus, UpdateType};
 use dr_core::resource::Cx;
@@ -8,48 +8,89 @@ use dr_core::{Error, ErrorKind, Happened, Result};
 
 use super::group::{Group, Seen};
 use super::sizes::{Owner, Sizes};
+use crate::together::in_doubt;
 use crate::waiting::{Look, Pace, until};
 
 /// How many of a group's updates are looked at to find the one in progress.
 const UPDATES: usize = 25;
 
+/// What a group's sizes are to become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// What a scale wants.
+    Wanted(Sizes),
+    /// What there was before it.
+    Back(Sizes),
+}
+
+impl Goal {
+    fn is_met(self, seen: &Seen) -> bool {
+        match self {
+            Self::Wanted(wanted) => seen.sizes.meet(wanted, seen.owner),
+            Self::Back(was) => seen.sizes.are_back(was, seen.owner),
+        }
+    }
+
+    /// What to ask EKS for.
+    fn asks(self, seen: &Seen) -> Sizes {
+        match self {
+            Self::Wanted(wanted) => seen.sizes.towards(wanted, seen.owner),
+            Self::Back(was) => seen.sizes.back_to(was, seen.owner),
+        }
+    }
+}
+
 impl Group {
-    /// Makes the sizes so by what `ask` makes of the present ones, and returns when EKS is at rest, `is` holds and
-    /// nothing is wrong. A repeat joins what an earlier attempt began.
-    pub(super) async fn settle(
-        &self,
-        cx: &Cx,
-        is: impl Fn(&Seen) -> bool,
-        ask: impl Fn(&Seen) -> Sizes,
-    ) -> Result<Seen> {
-        let asked = Cell::new(false);
-        let result = until(cx, &self.shown(), Pace::STEADY, async || {
-            let seen = self.look(cx).await?;
-            if seen.is_busy() {
-                return self.join(cx, ask(&seen)).await;
-            }
-            if is(&seen) {
-                seen.can_go_on()?;
-                return Ok(match seen.is_settled() {
-                    true => Look::Done(seen),
-                    false => Look::Not(seen.workload(&self.called).problems.join("; ")),
-                });
-            }
-            asked.set(true);
-            match self.update(cx, ask(&seen)).await {
-                Ok(id) => self.finished(cx, &id).await?,
-                Err(error) if error.kind() == ErrorKind::Conflict => {}
-                // It may have been taken on: the next look says.
-                Err(error) if error.happened() == Happened::Maybe => return Err(error.transient(None)),
-                Err(error) => return Err(error),
-            }
-            Ok(Look::Not("EKS does not show the sizes yet".to_owned()))
+    /// Makes the sizes so, and returns when EKS is at rest, shows them and reports nothing wrong. A repeat joins what an
+    /// earlier attempt began.
+    pub(super) async fn settle(&self, cx: &Cx, goal: Goal) -> Result<Seen> {
+        let touched = AtomicBool::new(false);
+        let shown = self.shown();
+        let settled = until(cx, &shown, Pace::STEADY, || self.step_towards(cx, goal, &touched)).await;
+        settled.map_err(|error| {
+            let error = error.on(shown.clone());
+            if touched.load(Ordering::Relaxed) { in_doubt(error) } else { error.not_happened() }
         })
-        .await;
-        result.map_err(|error| {
-            let error = error.on(self.shown());
-            if asked.get() { error } else { error.not_happened() }
-        })
+    }
+
+    async fn step_towards(&self, cx: &Cx, goal: Goal, touched: &AtomicBool) -> Result<Look<Seen>> {
+        let seen = self.look(cx).await?;
+        if seen.is_busy() {
+            return self.join(cx, goal.asks(&seen)).await;
+        }
+        if goal.is_met(&seen) {
+            seen.can_go_on()?;
+            return Ok(match seen.is_settled() {
+                true => Look::Done(seen),
+                false => Look::Not(seen.workload(&self.called).problems.join("; ")),
+            });
+        }
+        match self.update(cx, goal.asks(&seen)).await {
+            Ok(id) => {
+                touched.store(true, Ordering::Relaxed);
+                self.finished(cx, &id).await?;
+            }
+            // Somebody's update is in progress: the next look says whose.
+            Err(error) if error.kind() == ErrorKind::Conflict => {}
+            // It may have been taken on: the next look says.
+            Err(error) if error.happened() == Happened::Maybe => {
+                touched.store(true, Ordering::Relaxed);
+                return Err(error.transient(None));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(Look::Not("EKS does not show the sizes yet".to_owned()))
+    }
+
+    /// Waits until nobody is at work on it.
+    pub(super) async fn at_rest(&self, cx: &Cx) -> Result<Seen> {
+        until(cx, &self.shown(), Pace::STEADY, || self.rests(cx)).await
+    }
+
+    async fn rests(&self, cx: &Cx) -> Result<Look<Seen>> {
+        let seen = self.look(cx).await?;
+        let says = format!("EKS is still at work on it ({})", seen.status);
+        Ok(if seen.is_busy() { Look::Not(says) } else { Look::Done(seen) })
     }
 
     /// Something is being done to it: if that is what is wanted, or cannot be told, it is awaited.
@@ -96,21 +137,21 @@ impl Group {
 
     /// Returns when an update is through; its failure ends the waiting at once, in EKS's words.
     async fn finished(&self, cx: &Cx, id: &str) -> Result<()> {
-        until(cx, &self.shown(), Pace::STEADY, async || {
-            let update = self.describe(cx, id).await?;
-            match &update.status {
-                Some(UpdateStatus::Successful) => Ok(Look::Done(())),
-                Some(UpdateStatus::Failed | UpdateStatus::Cancelled) => {
-                    Err(Error::new(ErrorKind::Refused, failure(&update)))
-                }
-                Some(UpdateStatus::InProgress) => Ok(Look::Not(format!("update {id} is in progress"))),
-                other => {
-                    let said = other.as_ref().map_or("nothing", UpdateStatus::as_str);
-                    Ok(Look::Not(format!("update {id} says {said}")))
-                }
+        until(cx, &self.shown(), Pace::STEADY, || self.is_through(cx, id)).await
+    }
+
+    async fn is_through(&self, cx: &Cx, id: &str) -> Result<Look<()>> {
+        let update = self.describe(cx, id).await?;
+        match &update.status {
+            Some(UpdateStatus::Successful) => Ok(Look::Done(())),
+            Some(UpdateStatus::Failed | UpdateStatus::Cancelled) => {
+                Err(Error::new(ErrorKind::Refused, failure(&update)))
             }
-        })
-        .await
+            other => {
+                let said = other.as_ref().map_or("nothing", UpdateStatus::as_str);
+                Ok(Look::Not(format!("update {id} is {said}")))
+            }
+        }
     }
 
     async fn describe(&self, cx: &Cx, id: &str) -> Result<Update> {
@@ -118,11 +159,7 @@ impl Group {
         let described = self
             .reads("eks:DescribeUpdate")
             .ask(cx, || {
-                eks.describe_update()
-                    .name(&self.cluster.name)
-                    .nodegroup_name(&self.name)
-                    .update_id(id)
-                    .send()
+                eks.describe_update().name(&self.cluster.name).nodegroup_name(&self.name).update_id(id).send()
             })
             .await?;
         described.update.ok_or_else(|| Error::new(ErrorKind::Unknown, "EKS describes no update"))
@@ -175,16 +212,6 @@ fn failure(update: &Update) -> String {
         [] => format!("update {} is {status}, and EKS does not say why", update.id().unwrap_or("?")),
         errors => errors.join("; "),
     }
-}
-
-/// What [`Group::settle`] is told for a scale.
-pub(super) fn towards(seen: &Seen, wanted: Sizes) -> Sizes {
-    seen.sizes.towards(wanted, seen.owner)
-}
-
-/// What [`Group::settle`] is told for an undo.
-pub(super) fn back(seen: &Seen, was: Sizes) -> Sizes {
-    seen.sizes.back_to(was, seen.owner)
 }
 
 /// Whether a group that nobody works on is neither as it was nor as this run left it.

@@ -101,7 +101,9 @@ mod tests {
 
     #[test]
     fn a_name_that_does_not_say_is_unknown() {
-        for name in ["m5.metal", "m2.xlarge", "hpc6a.48xlarge", "mac2.metal", "m5", "m5.huge", "", "m5.xxlarge"] {
+        for name in
+            ["m5.metal", "m2.xlarge", "hpc6a.48xlarge", "mac2.metal", "m5", "m5.huge", "", "m5.xxlarge"]
+        {
             assert_eq!(vcpus(name), None, "{name}");
         }
     }
