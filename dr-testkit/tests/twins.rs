@@ -54,11 +54,11 @@ impl Levers for Small {
             Lever::Meddle("route") => self.entry.point_at("203.0.113.9"),
             Lever::Meddle("scale") => self.services.scale_by_hand("west", 17),
             Lever::Meddle("fence") => self.orders.promote_by_hand_past_its_fence("east"),
-            Lever::Meddle(_) => return false,
             Lever::BreakRollouts(side) => {
                 self.services.break_rollouts(side.clone(), Some("image not found"));
             }
             Lever::CutReplication => self.orders.cut_replication(true),
+            _ => return false,
         }
         true
     }

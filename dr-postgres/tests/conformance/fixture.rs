@@ -153,7 +153,7 @@ impl Levers for Hands {
             Lever::Meddle("pause" | "unpause") => {
                 one(self.pair.west.port, "select pg_promote(true, 20)").await.as_deref() == Ok("t")
             }
-            Lever::Meddle(_) | Lever::BreakRollouts(_) => false,
+            _ => false,
         }
     }
 

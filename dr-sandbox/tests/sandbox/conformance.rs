@@ -83,7 +83,7 @@ impl Levers for Regions {
                 self.password(false);
                 true
             }
-            Lever::Silence(_) | Lever::CutReplication => false,
+            _ => false,
         }
     }
 }

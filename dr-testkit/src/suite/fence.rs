@@ -1,13 +1,14 @@
 //! The sentences of `fence`, `unfence` and [`dr_core::resource::Holds`].
 
 use dr_core::ErrorKind;
-use dr_core::resource::{Fence, FenceOutcome, FenceProof, Fencing, Written};
+use dr_core::resource::{Fence, FenceHow, FenceOutcome, FenceProof, Fencing, Written};
 
 use super::effect::effect;
 use super::fixture::{Fixture, Lever, Subject};
 use super::report::{Report, Stop, Suite, ensure};
 
-/// Tries a fence on the source, and the word on whether it holds.
+/// Tries a fence on the source, and the word on whether it holds. For stores and for workloads: what only one of them
+/// has is skipped on the other.
 pub async fn fence(fixture: &dyn Fixture) -> Report {
     let of_effect =
         effect(fixture, |subject| subject.source.clone(), async |subject| Ok(call(subject))).await;
@@ -64,6 +65,25 @@ pub async fn fence(fixture: &dyn Fixture) -> Report {
             let hung = matches!(&seen, Ok(Fencing::Hung))
                 || seen.as_ref().is_err_and(|error| error.kind() == ErrorKind::Hung);
             ensure(hung, format!("{seen:?}"))
+        })
+        .await;
+    suite
+        .case("a fence that somebody lifted is not confirmed", async |subject| {
+            fenced(subject).await?;
+            subject.pull(Lever::LiftFence(subject.source.clone())).await?;
+            let seen = holds(subject).await?;
+            ensure(!matches!(seen, Fencing::Confirmed(_)), format!("{seen:?}"))
+        })
+        .await;
+    suite
+        .case("where the writers are what is fenced, none is left and none is wanted", async |subject| {
+            let proof = fenced(subject).await?;
+            if proof.how != FenceHow::NoWriters {
+                return Err(Stop::Skip(format!("it is fenced otherwise: {}", proof.how)));
+            }
+            let left = subject.staff(&subject.source).await?;
+            ensure(left.iter().all(|one| (one.ready, one.desired) == (0, 0)), format!("{left:?}"))?;
+            ensure(proof.position.is_none(), format!("there is no log to have an end: {proof:?}"))
         })
         .await;
     of_effect.and(suite.done())

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dr_core::resource::{Call, Cx, Effect, Fact, Resource, Roles};
+use dr_core::resource::{Call, Cx, Effect, Fact, Resource, Roles, Setting, Staffing};
 use dr_core::{Result, Side, async_trait};
 
 use super::report::Stop;
@@ -31,12 +31,23 @@ pub struct Subject {
     pub target: Side,
     /// How long one call may take, generously.
     pub patience: Duration,
+    /// What the suite of `configure` sets, in every form that the backend documents. The first is of a form that can
+    /// differ from workload to workload; at least one is absent in a fresh subject.
+    pub settings: Vec<(String, Setting)>,
+    /// Texts that may show nowhere: the values of the secrets among the settings, and of those that they replace.
+    pub canaries: Vec<String>,
+    /// An address of the target that is not the one that the resource knows by itself.
+    pub elsewhere: Vec<String>,
+    /// The permissions that its verbs need, as [`dr_core::resource::Needs`] names them and [`Lever::Forbid`] takes
+    /// them away.
+    pub permissions: Vec<String>,
     /// What can be done to it.
     pub levers: Box<dyn Levers>,
 }
 
-/// What can be done to a subject beside its own verbs.
+/// What can be done to a subject beside its own verbs. There will be more: answer `false` to what you do not know.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Lever {
     /// A side falls silent: packets vanish.
     Silence(Side),
@@ -50,7 +61,28 @@ pub enum Lever {
     BreakRollouts(Side),
     /// Replication to the copies is cut.
     CutReplication,
+    /// Somebody lets a fenced side write again, by hand and past whatever holds it.
+    LiftFence(Side),
+    /// A side has room for that many replicas of each workload, and not for one more.
+    LimitRoom(Side, u32),
+    /// A side has no address yet.
+    NoAddress(Side),
+    /// A side is entered elsewhere from now on: its addresses change.
+    Readdress(Side),
+    /// A permission of [`Subject::permissions`] is taken away, everywhere.
+    Forbid(String),
+    /// The copies that a side has now can be seen still and not be restored any more.
+    SpoilCopies(Side),
+    /// Nobody hears the alarms of a side.
+    Deafen(Side),
+    /// The alarms of a side do not act.
+    Disarm(Side),
+    /// The alarms of a side get no data.
+    Starve(Side),
 }
+
+/// What each workload of a side runs with under a setting's name; `None` where it has no such setting.
+pub type Told = BTreeMap<String, Option<String>>;
 
 /// Pulls levers, and looks beside the resource's own observations.
 #[async_trait]
@@ -63,6 +95,13 @@ pub trait Levers: fmt::Debug + Send + Sync {
     async fn look(&self) -> Option<String> {
         None
     }
+
+    /// What the running workloads of a side were given under a setting's name, read beside the resource. `None`: it
+    /// cannot be read here, and the cases that need it are skipped.
+    async fn told(&self, side: &Side, setting: &str) -> Option<Told> {
+        let _ = (side, setting);
+        None
+    }
 }
 
 impl Subject {
@@ -73,8 +112,45 @@ impl Subject {
         target: impl Into<Side>,
         levers: impl Levers + 'static,
     ) -> Self {
-        let (source, target) = (source.into(), target.into());
-        Self { resource, source, target, patience: Duration::from_secs(10), levers: Box::new(levers) }
+        Self {
+            resource,
+            source: source.into(),
+            target: target.into(),
+            patience: Duration::from_secs(10),
+            settings: Vec::new(),
+            canaries: Vec::new(),
+            elsewhere: Vec::new(),
+            permissions: Vec::new(),
+            levers: Box::new(levers),
+        }
+    }
+
+    /// With one more setting for the suite of `configure`.
+    #[must_use]
+    pub fn setting(mut self, name: impl Into<String>, is: Setting) -> Self {
+        self.settings.push((name.into(), is));
+        self
+    }
+
+    /// With one more text that may show nowhere.
+    #[must_use]
+    pub fn hiding(mut self, canary: impl Into<String>) -> Self {
+        self.canaries.push(canary.into());
+        self
+    }
+
+    /// With an address of the target that the resource does not know by itself.
+    #[must_use]
+    pub fn also_at(mut self, address: impl Into<String>) -> Self {
+        self.elsewhere.push(address.into());
+        self
+    }
+
+    /// With one more permission that its verbs need.
+    #[must_use]
+    pub fn needing(mut self, permission: impl Into<String>) -> Self {
+        self.permissions.push(permission.into());
+        self
     }
 
     /// The roles of its sides.
@@ -90,6 +166,11 @@ impl Subject {
     /// A context with that much time.
     pub fn cx_within(&self, time: Duration) -> Cx {
         Cx::new("20270115T080000Z-suites".into(), "suite/case".into(), time)
+    }
+
+    /// The same for another step of the same run.
+    pub(super) fn cx_of(&self, step: &str) -> Cx {
+        Cx::new("20270115T080000Z-suites".into(), step.into(), self.patience)
     }
 
     pub(super) async fn pull(&self, lever: Lever) -> Result<(), Stop> {
@@ -118,5 +199,15 @@ impl Subject {
             text.push_str(&format!("{}: {:?} {sides:?}\n", seen.group, timeless(seen.facts)));
         }
         Ok(text)
+    }
+
+    /// What runs on a side now.
+    pub(super) async fn staff(&self, side: &Side) -> Result<Vec<dr_core::resource::WorkloadState>, Stop> {
+        let observer = self.resource.observer::<Staffing>();
+        let observer =
+            observer.ok_or_else(|| Stop::Broken("workloads that cannot be observed".to_owned()))?;
+        let seen = observer.observe(&self.cx()).await?;
+        let known = seen.sides.get(side).cloned().flatten();
+        known.ok_or_else(|| Stop::Broken(format!("what runs on {side} is unknown")))
     }
 }

@@ -11,29 +11,48 @@
 //! | a store that can be promoted, made to follow, paused | [`store`] |
 //! | a fence | [`fence`] |
 //! | workloads | [`workloads`] |
-//! | traffic | [`traffic`] |
+//! | settings of workloads | [`configure`] |
+//! | the word on room, on addresses | [`room`], [`addresses`] |
+//! | traffic | [`traffic`], and [`all_or_none`] where it cannot be shared out |
+//! | backups | [`backups`] |
+//! | an alarm | [`alarm`] |
+//! | proof of what a run needs | [`proves`] |
 //! | a prober | [`probe`] |
 //! | a ledger | [`ledger`] |
 //! | any verb, a backend's own too | [`effect`] |
 
+mod addresses;
+mod alarm;
+mod backups;
+mod configure;
 mod effect;
 mod fence;
 mod fixture;
 mod ledger;
 mod observe;
 mod probe;
+mod proves;
 mod report;
+mod room;
+mod shares;
 mod store;
 mod traffic;
 mod workloads;
 
+pub use addresses::addresses;
+pub use alarm::alarm;
+pub use backups::{backing_up, backups, copies, restoring};
+pub use configure::configure;
 pub use effect::effect;
 pub use fence::fence;
-pub use fixture::{Fixture, Lever, Levers, Subject};
+pub use fixture::{Fixture, Lever, Levers, Subject, Told};
 pub use ledger::ledger;
 pub use observe::observe;
 pub use probe::probe;
+pub use proves::proves;
 pub use report::{Report, Stop, Verdict};
+pub use room::room;
+pub use shares::all_or_none;
 pub use store::{copying, following, pausing, promotion, store, unpausing};
 pub use traffic::traffic;
 pub use workloads::workloads;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use dr_core::Error;
+use dr_core::{Error, ErrorKind};
 
 use super::fixture::{Fixture, Subject};
 
@@ -136,4 +136,14 @@ impl<'a> Suite<'a> {
 /// Goes on if it is so; says what was seen if not.
 pub(super) fn ensure(is: bool, seen: impl fmt::Display) -> Result<(), Stop> {
     if is { Ok(()) } else { Err(Stop::Broken(seen.to_string())) }
+}
+
+/// Goes on if it failed as it should; `what` says what succeeded else.
+pub(super) fn fails<T: fmt::Debug>(result: Result<T, Error>, what: &str) -> Result<Error, Stop> {
+    result.map_or_else(Ok, |done| Err(Stop::Broken(format!("{what}: {done:?}"))))
+}
+
+/// Goes on if the error is of that kind.
+pub(super) fn ensure_kind(error: &Error, kinds: &[ErrorKind]) -> Result<(), Stop> {
+    ensure(kinds.contains(&error.kind()), format!("one of {kinds:?} was expected: {error:?}"))
 }
