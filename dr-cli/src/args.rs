@@ -18,6 +18,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Says what is wrong with a plan before it runs. Needs no credentials and no network.
     Check(PlanArgs),
+    /// Proves from this very seat every credential, route and permission that a run needs, as if the source were gone.
+    Ready(ReadyArgs),
     /// The dry run, as a diff: what is, what would be, and what a dry run cannot try.
     Plan(PlanRun),
     /// Carries the service over: the source is lost or failing.
@@ -73,6 +75,7 @@ impl Command {
             Self::Abort(args) => Some(&args.tell),
             Self::Guard(args) => Some(&args.run.tell),
             Self::Check(_)
+            | Self::Ready(_)
             | Self::Approve(_)
             | Self::Status(_)
             | Self::History(_)
@@ -222,6 +225,20 @@ pub(crate) struct ApproveArgs {
     /// Which run.
     #[command(flatten)]
     pub steer: SteerArgs,
+}
+
+/// `dr ready`.
+#[derive(Debug, Args)]
+pub(crate) struct ReadyArgs {
+    /// Which plan.
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// The source is there: prove what is done to it as well.
+    #[arg(long)]
+    pub with_source: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `dr status`.

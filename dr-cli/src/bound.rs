@@ -159,15 +159,27 @@ impl Loaded {
         env: &Env,
         redactor: &Redactor,
     ) -> Outcome<BTreeMap<ResourceName, Resource>> {
-        let clock = env.clock();
-        let connect = Connect::new(&EnvironmentAndFiles, redactor, &clock);
         let mut resources = BTreeMap::new();
-        for (name, configured) in &self.configured {
-            let resource = configured.connect(&connect).await.map_err(|error| {
-                Problem::refused(format!("{name} cannot be connected: {}", redactor.redact(&error.chain())))
-            })?;
-            resources.insert(name.clone(), resource);
+        for name in self.configured.keys() {
+            resources.insert(name.clone(), self.connect_one(name, env, redactor).await?);
         }
         Ok(resources)
+    }
+
+    /// Connects one of them.
+    pub(crate) async fn connect_one(
+        &self,
+        name: &ResourceName,
+        env: &Env,
+        redactor: &Redactor,
+    ) -> Outcome<Resource> {
+        let clock = env.clock();
+        let connect = Connect::new(&EnvironmentAndFiles, redactor, &clock);
+        let Some(configured) = self.configured.get(name) else {
+            return Err(Problem::refused(format!("there is no resource `{name}`")));
+        };
+        configured.connect(&connect).await.map_err(|error| {
+            Problem::refused(format!("{name} cannot be connected: {}", redactor.redact(&error.chain())))
+        })
     }
 }

@@ -24,6 +24,8 @@ pub enum Exit {
     RolledBack,
     /// Ended by a person.
     Aborted,
+    /// Something that a run needs is missing, or could not be proven.
+    NotReady,
     /// Failed past the point of no return, or where the plan holds. `dr resume`.
     Held,
     /// An undo failed. The manual steps are printed.
@@ -51,7 +53,8 @@ Exit codes:
   11  recovered, debts open            30  a bundle does not verify
   12  refused, nothing touched         40  two sides take writes
   13  failed and rolled back
-  14  aborted by a person";
+  14  aborted by a person
+  15  not ready: something that a run needs is missing or unproven";
 
 impl Exit {
     /// The number.
@@ -66,6 +69,7 @@ impl Exit {
             Self::Refused => 12,
             Self::RolledBack => 13,
             Self::Aborted => 14,
+            Self::NotReady => 15,
             Self::Held => 20,
             Self::Stuck => 21,
             Self::Interrupted => 22,

@@ -87,6 +87,7 @@ async fn live(backends: &Backends, command: Command) -> Outcome {
         Command::Resume(args) => command::resume::run(backends, &args).await,
         Command::Abort(args) => command::abort::run(backends, &args).await,
         Command::Approve(args) => command::approve::run(backends, &args).await,
+        Command::Ready(args) => command::ready::run(backends, &args).await,
         Command::Status(args) => command::status::run(backends, &args).await,
         Command::History(args) => command::history::run(backends, &args).await,
         Command::Protect(args) => command::protect::run(backends, &args).await,

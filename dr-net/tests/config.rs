@@ -128,7 +128,7 @@ fn a_dns_entry_says_what_it_is_and_needs() {
     assert_eq!(entry.ttl(), Some(std::time::Duration::from_secs(30)));
     assert_eq!(entry.sides().len(), 2);
     assert_eq!(
-        entry.needs("route").permissions,
+        entry.needs("route", None).permissions,
         ["update of shop.example.test A at 192.0.2.53 for key dr-key"]
     );
     let mut read_only = dns();

@@ -73,7 +73,7 @@ impl Configured for Plan {
         VERBS.to_vec()
     }
 
-    fn needs(&self, verb: &str) -> Needs {
+    fn needs(&self, verb: &str, on: Option<&Side>) -> Needs {
         let controlled =
             self.config.sides.values().flat_map(|side| &side.nodes).all(|node| node.control.is_some());
         let permissions: &[&str] = match verb {
@@ -98,7 +98,8 @@ impl Configured for Plan {
             _ => &[],
         };
         let needs = Needs::permissions(permissions.iter().copied());
-        self.config.sides.values().fold(needs, |needs, side| needs.and_data("postgres", side.region.clone()))
+        let there = self.config.sides.iter().filter(|(name, _)| on.is_none_or(|on| on == *name));
+        there.fold(needs, |needs, (_, side)| needs.and_data("PostgreSQL", side.region.clone()))
     }
 
     fn by_hand(&self, verb: &str, call: &Value) -> Vec<String> {

@@ -10,6 +10,7 @@ pub(crate) mod history;
 pub(crate) mod measure;
 pub(crate) mod plan;
 pub(crate) mod protect;
+pub(crate) mod ready;
 pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod runbook;

@@ -59,9 +59,15 @@ fn steps(view: &View<'_>, lost: &BTreeSet<Region>, out: &mut Vec<Finding>) {
     // Whatever is done to the source itself needs the source, and is bounded and accepted by name.
     for taken in view.steps.iter().filter(|taken| taken.side().as_ref() != Some(source)) {
         let Some(configured) = view.configured(taken) else { continue };
-        let needs = configured.needs(&taken.step.verb);
-        planes(&format!("`{}`", taken.says()), &needs, taken.place, lost, out);
         let sides = configured.sides();
+        let mut needs = configured.needs(&taken.step.verb, taken.side().as_ref());
+        if taken.step.class == Class::Read && taken.side().is_none() {
+            // A look at all sides bears the silence of one of them.
+            let own = |plane: &Plane| sides.values().any(|region| *region == plane.region);
+            needs.control_planes.retain(|plane| !own(plane));
+            needs.data_planes.retain(|plane| !own(plane));
+        }
+        planes(&format!("`{}`", taken.says()), &needs, taken.place, lost, out);
         let only_there = !sides.is_empty() && sides.values().all(|region| lost.contains(region));
         let changes = match taken.step.class {
             Class::Reversible | Class::Irreversible | Class::PointOfNoReturn => true,

@@ -16,6 +16,7 @@ use super::folder::FolderSlots;
 use super::inbox::Inbox;
 use super::key;
 use super::local::{JOURNAL, LocalJournal, Repair};
+use super::proven;
 use super::register::Register;
 use super::slots::{Created, Slots};
 use super::slotted::{LEASES, SlotJournal, Tenancy};
@@ -266,6 +267,14 @@ impl StateStore {
                 there => Application::Before(there),
             },
         })
+    }
+
+    /// Proves that it can be read and written from here, by a record under the seat's name.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn prove(&self, seat: &str, by: &Actor) -> Result<()> {
+        proven::prove(self.slots.as_ref(), seat, by, self.clock.now()).await
     }
 
     /// Publishes a prober's heartbeat in the place of its last one.

@@ -57,9 +57,10 @@ pub trait Configured: fmt::Debug + Send + Sync {
     /// The verbs it can do.
     fn verbs(&self) -> Vec<&str>;
 
-    /// What a verb needs.
-    fn needs(&self, verb: &str) -> Needs {
-        let _ = verb;
+    /// What a verb needs on a side, or wherever it acts if the call names none. What lives on another side does not
+    /// belong here: a promotion of the target that works without the source needs nothing of the source's region.
+    fn needs(&self, verb: &str, on: Option<&Side>) -> Needs {
+        let _ = (verb, on);
         Needs::default()
     }
 

@@ -68,7 +68,7 @@ impl Configured for FakeConfigured {
         self.verbs.to_vec()
     }
 
-    fn needs(&self, _verb: &str) -> Needs {
+    fn needs(&self, _verb: &str, _on: Option<&Side>) -> Needs {
         let needs = match self.config["control"].as_str() {
             Some(region) => Needs::default().and_control("dns", region),
             None => Needs::default(),

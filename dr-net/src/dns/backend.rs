@@ -67,7 +67,7 @@ impl Configured for DnsConfigured {
         if self.plan.update.is_some() { vec!["probe", "route"] } else { vec!["probe"] }
     }
 
-    fn needs(&self, verb: &str) -> Needs {
+    fn needs(&self, verb: &str, _on: Option<&Side>) -> Needs {
         match (verb, &self.plan.update) {
             ("route", Some(update)) => {
                 let who = match &update.key {

@@ -79,7 +79,7 @@ impl Configured for Config {
         vec![Scale::VERB]
     }
 
-    fn needs(&self, verb: &str) -> Needs {
+    fn needs(&self, verb: &str, _on: Option<&Side>) -> Needs {
         match verb {
             "scale" => Needs::permissions(["the agents' token"]),
             _ => Needs::default(),

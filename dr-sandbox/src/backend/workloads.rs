@@ -135,6 +135,14 @@ impl Effect<Scale> for Workloads {
         let wanted = match &call.replicas {
             Replicas::Count(count) => *count,
             Replicas::SameAs(other) => self.look(cx, other.side()?).await?.desired,
+            Replicas::Percent { percent, of } => {
+                Replicas::part_of(*percent, self.look(cx, of.side()?).await?.desired)
+            }
+            Replicas::Before => {
+                return Err(
+                    Error::unsupported("the sandbox's agents note no earlier numbers").during("scale")
+                );
+            }
         };
         let before = Before::of(&Was { count: staff.desired, wanted })?;
         if staff.desired == wanted && staff.ready == wanted && !staff.broken {
@@ -150,7 +158,9 @@ impl Effect<Scale> for Workloads {
         let wanted = match &call.replicas {
             Replicas::Count(count) => *count,
             // What the other side wanted when the step began: it may be gone by now, or scaled by this very run.
-            Replicas::SameAs(_) => was.before.read::<Was>()?.wanted,
+            Replicas::SameAs(_) | Replicas::Percent { .. } | Replicas::Before => {
+                was.before.read::<Was>()?.wanted
+            }
         };
         let staff = self.make(cx, side, wanted).await?;
         Ok(Scaled { side: side.clone(), workloads: vec![self.state(staff)] })
