@@ -59,3 +59,27 @@ async fn five_hundred_deployments_go_from_none_to_three() {
     }
     drop(kubelet);
 }
+
+#[tokio::test]
+#[ignore = "a minute of two cores: run it for its figures"]
+async fn five_thousand_pods_become_ready() {
+    const DEPLOYMENTS: usize = 50;
+    const EACH: i32 = 100;
+    let region = KubeRegion::start(RegionOptions::new("fleet")).await.unwrap();
+    let kubelet = Kubelet::start(region.warden(), KubeletOptions::new()).await.unwrap();
+    let client = region.access().client().await.unwrap();
+    let namespace = region.access().namespace("fleet").await.unwrap();
+    let begun = Instant::now();
+    for number in 0..DEPLOYMENTS {
+        create(&client, &namespace, &deployment(&format!("app-{number}"), EACH)).await;
+    }
+    for number in 0..DEPLOYMENTS {
+        let name = format!("app-{number}");
+        support::ready_within(&client, &namespace, &name, EACH, Duration::from_secs(300)).await;
+    }
+    println!("5000 pods were ready after {:?}", begun.elapsed());
+    for pid in region.processes().into_iter().chain([std::process::id()]) {
+        println!("{}", support::memory(pid));
+    }
+    drop(kubelet);
+}
