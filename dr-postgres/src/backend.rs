@@ -119,6 +119,7 @@ impl Configured for Plan {
             .with::<Pause>(store.clone())
             .with::<Unpause>(store.clone())
             .fencing(store.clone())
+            .proving(store.clone())
             .keeping(Arc::new(Book::new(store))))
     }
 }

@@ -45,6 +45,7 @@ mod pause;
 mod promote;
 mod proof;
 mod protection;
+mod prove;
 mod runner;
 mod schema;
 mod session;

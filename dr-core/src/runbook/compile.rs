@@ -6,27 +6,20 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::first::looks_first;
+use super::gather::{effective, gather, gathering, members};
 use super::looking::Look;
 use super::order::{circle, circle_finding, phase_edges, rule_edges};
 use super::pausing::{Approve, Wait};
-use super::roles::CheckRoles;
-use super::room::CheckRoom;
 use super::script::{Script, ScriptPhase, ScriptStep};
 use crate::ids::{PhaseName, ResourceName, StepId};
 use crate::plan::{Finding, Phase, Plan, Step, closest};
 use crate::resource::{
-    At, Backup, Call, Class, Configure, Configured, Fence, Follow, Pause, Probe, Promote, Restore, Roles,
-    Route, Scale, Trigger, Unfence, Unpause, Urgency,
+    Backup, Call, Class, Configure, Configured, Fence, Follow, Pause, Probe, Promote, Restore, Roles, Route,
+    Scale, Trigger, Unfence, Unpause,
 };
 
-/// The phase that the core puts before all others where something is promoted.
-pub const ROLES_PHASE: &str = "roles";
-
-const DEFAULT_WITHIN: Duration = Duration::from_secs(300);
-/// Enough to look past a blip, and not so long that a person wonders.
-const ROLES_WITHIN: Duration = Duration::from_secs(10);
-/// Between two phases, as many edges as this are written out.
-const MANY_EDGES: usize = 1_000;
+pub(super) const DEFAULT_WITHIN: Duration = Duration::from_secs(300);
 
 /// The verbs that a plan can use, with what each needs after it.
 const VERBS: [&str; 16] = [
@@ -66,7 +59,7 @@ pub fn compile(
     }
     gather(&phases, &mut script.steps);
     compiler.edges(plan, &phases, &mut script.steps);
-    compiler.looks_first(plan, &mut script);
+    looks_first(plan, configured, roles, &mut script);
     if let Some(names) = circle(&script.steps) {
         let place = plan.phases.first().map(|phase| phase.place).unwrap_or_default();
         compiler.findings.push(circle_finding(&names, place));
@@ -285,153 +278,4 @@ impl Compiler<'_> {
             }
         }
     }
-
-    /// A first phase that looks at the roles of everything that is going to be promoted, and whether there is room for
-    /// what is going to be scaled. All else waits for it.
-    fn looks_first(&mut self, plan: &Plan, script: &mut Script) {
-        let mut first = self.roles(plan, script);
-        first.extend(self.rooms(plan, script));
-        if first.is_empty() {
-            return;
-        }
-        let ids: Vec<StepId> = first.iter().map(|step| step.id.clone()).collect();
-        for step in script.steps.iter_mut().filter(|step| step.after.is_empty()) {
-            step.after.clone_from(&ids);
-        }
-        script.phases.insert(0, ScriptPhase { name: PhaseName::new(ROLES_PHASE), within: None });
-        script.steps.splice(0..0, first);
-    }
-
-    fn looking(
-        plan: &Plan,
-        name: &ResourceName,
-        verb: &str,
-        call: Value,
-        when: Option<Urgency>,
-    ) -> ScriptStep {
-        ScriptStep {
-            id: StepId::new(format!("{ROLES_PHASE}/{verb}:{name}")),
-            phase: PhaseName::new(ROLES_PHASE),
-            verb: verb.to_owned(),
-            resource: Some(name.clone()),
-            kind: plan.resources.get(name).map(|spec| spec.kind.clone()),
-            call,
-            class: Class::Read,
-            after: Vec::new(),
-            within: ROLES_WITHIN,
-            when,
-            optional: false,
-        }
-    }
-
-    /// For each resource that can tell: whether there is room for its scales of the target.
-    fn rooms(&self, plan: &Plan, script: &Script) -> Vec<ScriptStep> {
-        let mut scales: BTreeMap<&ResourceName, (Vec<Scale>, Option<Urgency>)> = BTreeMap::new();
-        for step in script.steps.iter().filter(|step| step.verb == Scale::VERB) {
-            let Some(name) = &step.resource else { continue };
-            let Ok(scale) = serde_json::from_value::<Scale>(step.call.clone()) else { continue };
-            let tells = self.configured.get(name).is_some_and(|it| it.measures_room());
-            if !tells || scale.side.side().ok() != Some(&self.roles.target) {
-                continue;
-            }
-            let (all, when) = scales.entry(name).or_insert_with(|| (Vec::new(), step.when));
-            all.push(scale);
-            if *when != step.when {
-                *when = None;
-            }
-        }
-        scales
-            .into_iter()
-            .filter_map(|(name, (scales, when))| {
-                let call = serde_json::to_value(CheckRoom { scales }).ok()?;
-                Some(Self::looking(plan, name, CheckRoom::VERB, call, when))
-            })
-            .collect()
-    }
-
-    fn roles(&self, plan: &Plan, script: &Script) -> Vec<ScriptStep> {
-        let promoted: BTreeSet<ResourceName> = script
-            .steps
-            .iter()
-            .filter(|step| step.verb == Promote::VERB)
-            .filter_map(|step| step.resource.clone())
-            .collect();
-        let call = CheckRoles {
-            source: At::Named(self.roles.source.clone()),
-            target: At::Named(self.roles.target.clone()),
-            overrides: BTreeSet::new(),
-        };
-        let Ok(call) = serde_json::to_value(call) else { return Vec::new() };
-        promoted.iter().map(|name| Self::looking(plan, name, CheckRoles::VERB, call.clone(), None)).collect()
-    }
-}
-
-/// Where every step of a large phase would wait for every step of a large one before it, a step between them that only
-/// gathers: five thousand and five thousand make ten thousand edges with it, and twenty-five million without.
-fn gather(phases: &BTreeMap<PhaseName, Vec<PhaseName>>, steps: &mut Vec<ScriptStep>) {
-    let counts: BTreeMap<PhaseName, usize> =
-        members(steps).into_iter().map(|(phase, members)| (phase, members.len())).collect();
-    let waiting = |before: &PhaseName| -> usize {
-        let directly = phases.iter().filter(|(_, after)| after.contains(before));
-        directly.filter_map(|(phase, _)| counts.get(phase)).sum()
-    };
-    let Ok(call) = serde_json::to_value(Wait { time: Duration::ZERO }) else { return };
-    for phase in counts.keys().filter(|phase| counts[*phase] * waiting(phase) > MANY_EDGES) {
-        let id = gathering(phase);
-        let Some(last) = steps.iter().rposition(|step| step.phase == *phase) else { continue };
-        if steps.iter().any(|step| step.id == id) {
-            continue;
-        }
-        steps.insert(
-            last + 1,
-            ScriptStep {
-                id,
-                phase: phase.clone(),
-                verb: Wait::VERB.to_owned(),
-                resource: None,
-                kind: None,
-                call: call.clone(),
-                class: Class::Read,
-                after: Vec::new(),
-                within: DEFAULT_WITHIN,
-                when: None,
-                optional: false,
-            },
-        );
-    }
-}
-
-/// The name of the step that gathers a phase.
-fn gathering(phase: &PhaseName) -> StepId {
-    StepId::new(format!("{phase}/*"))
-}
-
-fn members(steps: &[ScriptStep]) -> BTreeMap<PhaseName, Vec<StepId>> {
-    let mut members: BTreeMap<PhaseName, Vec<StepId>> = BTreeMap::new();
-    for step in steps {
-        members.entry(step.phase.clone()).or_default().push(step.id.clone());
-    }
-    members
-}
-
-/// The phases with steps that stand before one; a phase without any is looked through to those before it.
-fn effective(
-    direct: &[PhaseName],
-    phases: &BTreeMap<PhaseName, Vec<PhaseName>>,
-    members: &BTreeMap<PhaseName, Vec<StepId>>,
-) -> BTreeSet<PhaseName> {
-    let mut found = BTreeSet::new();
-    let mut looked = BTreeSet::new();
-    let mut open: Vec<&PhaseName> = direct.iter().collect();
-    while let Some(phase) = open.pop() {
-        if !looked.insert(phase) {
-            continue;
-        }
-        if members.contains_key(phase) {
-            found.insert(phase.clone());
-        } else {
-            open.extend(phases.get(phase).into_iter().flatten());
-        }
-    }
-    found
 }

@@ -43,7 +43,7 @@ fn readers_may_come_before_the_writer_and_each_share_waits_for_the_one_before() 
     let script = script(&text("orders", "orders"));
     let step = |id: &str| script.step(&id.into()).unwrap_or_else(|| panic!("no {id}")).clone();
     let (first, second) = (step("shift/split-10"), step("shift/split-50"));
-    assert_eq!(second.after, [first.id.clone()]);
+    assert_eq!(second.after, std::slice::from_ref(&first.id));
     assert_eq!((first.call["share"].as_u64(), second.call["share"].as_u64()), (Some(10), Some(50)));
 }
 

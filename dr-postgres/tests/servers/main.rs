@@ -13,4 +13,6 @@ mod observing;
 #[cfg(test)]
 mod promoting;
 #[cfg(test)]
+mod proving;
+#[cfg(test)]
 mod support;
