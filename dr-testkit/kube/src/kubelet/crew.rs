@@ -45,6 +45,8 @@ struct Entry {
     failures: u32,
     not_before: Option<Instant>,
     warned: BTreeSet<&'static str>,
+    /// The node that we chose for it.
+    chosen: Option<String>,
     since: String,
     address: String,
 }
@@ -227,6 +229,7 @@ impl Crew {
                     failures: 0,
                     not_before: None,
                     warned: BTreeSet::new(),
+                    chosen: None,
                     since: status::timestamp(),
                     address,
                 })
@@ -289,6 +292,10 @@ impl Crew {
             // The watch says so too, and then it is forgotten.
             Outcome::Gone => entry.stage = Stage::Gone,
             Outcome::Failed => {
+                // It may have been bound all the same: the watch knows.
+                if matches!(entry.stage, Stage::Unbound { .. }) && entry.pod.node.is_some() {
+                    entry.stage = Stage::of(&entry.pod, Instant::now());
+                }
                 let pause = Duration::from_millis(50).saturating_mul(2_u32.saturating_pow(entry.failures));
                 entry.failures += 1;
                 let due = Instant::now() + pause.min(Duration::from_secs(2));
@@ -338,7 +345,7 @@ impl Crew {
             Word::Remove => Job::Remove,
             Word::Bind => match self.nodes.place(&entry.pod) {
                 Ok(node) => {
-                    entry.pod.node = Some(node.clone());
+                    entry.chosen = Some(node.clone());
                     Job::Bind { node }
                 }
                 Err(message) => {
@@ -352,7 +359,8 @@ impl Crew {
             },
             Word::Unschedulable => unschedulable(&self.nodes.no_cpu()),
             word => {
-                let host = entry.pod.node.as_ref().and_then(|node| self.hosts.get(node));
+                let node = entry.pod.node.as_ref().or(entry.chosen.as_ref());
+                let host = node.and_then(|node| self.hosts.get(node));
                 let placed = Placed {
                     host: host.cloned().unwrap_or_default(),
                     address: entry.address.clone(),

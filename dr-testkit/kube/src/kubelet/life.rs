@@ -205,3 +205,86 @@ fn pause((first, longest): (Duration, Duration), times: u32) -> Duration {
 fn when(due: Instant, now: Instant, then: Next) -> Next {
     if due <= now { then } else { Next::At(due) }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const BACKOFF: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
+
+    fn pod(restart: &str, ending: bool) -> Seen {
+        let mut pod = json!({
+            "metadata": { "name": "p", "namespace": "n", "uid": "u" },
+            "spec": { "restartPolicy": restart, "nodeName": "a", "containers": [{ "name": "c" }] },
+        });
+        if ending {
+            pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            pod["metadata"]["deletionGracePeriodSeconds"] = json!(30);
+        }
+        Seen::of(serde_json::from_value(pod).unwrap()).unwrap()
+    }
+
+    /// The words that are told from that stage on, with the clock set to each next time that matters.
+    fn words(pod: &Seen, mut stage: Stage, how: &Behaviour, count: usize) -> (Vec<Word>, Duration) {
+        let begun = Instant::now();
+        let (mut now, mut told) = (begun, Vec::new());
+        while told.len() < count {
+            match next(pod, &stage, how, BACKOFF, begun, now) {
+                Next::Nothing => break,
+                Next::At(due) => now = due,
+                Next::Tell(word, then) => {
+                    told.push(word);
+                    stage = then;
+                }
+            }
+        }
+        (told, now - begun)
+    }
+
+    #[test]
+    fn a_crash_loop_starts_again_at_once_and_then_after_ever_longer_pauses() {
+        let how = Behaviour::new().start(Start::CrashLoop);
+        let (told, _) = words(&pod("Always", false), Stage::Bound, &how, 7);
+        let seconds = Duration::from_secs;
+        let expected = [
+            Word::Running { restarts: 0 },
+            Word::Terminated { restarts: 0 },
+            Word::Running { restarts: 1 },
+            Word::CrashLoopBackOff { restarts: 1, pause: seconds(10) },
+            Word::Running { restarts: 2 },
+            Word::CrashLoopBackOff { restarts: 2, pause: seconds(20) },
+            Word::Running { restarts: 3 },
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_crash_without_a_second_start_is_a_failure() {
+        let how = Behaviour::new().start(Start::CrashLoop);
+        let (told, _) = words(&pod("Never", false), Stage::Bound, &how, 9);
+        assert_eq!(told, [Word::Running { restarts: 0 }, Word::Failed { restarts: 0 }]);
+    }
+
+    #[test]
+    fn a_failed_pull_is_tried_again_after_its_pause() {
+        let how = Behaviour::new().start(Start::ImagePull);
+        let (told, took) = words(&pod("Always", false), Stage::Bound, &how, 4);
+        let paused = |seconds| Word::ImagePullBackOff { pause: Duration::from_secs(seconds) };
+        assert_eq!(told, [Word::ErrImagePull, paused(10), Word::ErrImagePull, paused(20)]);
+        assert_eq!(took, Duration::from_secs(10) + 2 * BRIEFLY);
+    }
+
+    #[test]
+    fn an_ending_takes_no_longer_than_its_grace_period_unless_it_is_stuck() {
+        let ready = Stage::Ready { restarts: 0 };
+        let took = |stop| words(&pod("Always", true), ready.clone(), &Behaviour::new().stop(stop), 9);
+        let removed = |after| (vec![Word::Remove], Duration::from_secs(after));
+        assert_eq!(took(Stop::Prompt), removed(0));
+        assert_eq!(took(Stop::After(Duration::from_secs(5))), removed(5));
+        assert_eq!(took(Stop::After(Duration::from_secs(99))), removed(30));
+        assert_eq!(took(Stop::Slow), removed(30));
+        assert_eq!(took(Stop::Stuck), (vec![], Duration::ZERO));
+    }
+}

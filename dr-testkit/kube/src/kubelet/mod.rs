@@ -27,6 +27,7 @@ use kube::runtime::utils::Backoff;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
 
 use crate::access::Access;
 use crate::error::KubeFault;
@@ -35,6 +36,9 @@ use crew::{Crew, Order};
 
 pub use behaviour::{Behaviour, Start, Stop};
 pub use options::{Allocatable, KubeletOptions};
+
+/// How long the first look at nodes and pods may take.
+const WITHIN: Duration = Duration::from_secs(60);
 
 /// Nodes and pods of a region are looked after until this is dropped. It works on a thread and a clock of its own.
 ///
@@ -78,9 +82,15 @@ impl Kubelet {
                         crew.work(taken, pods, nodes_seen, told),
                         node::beat(client, nodes, seen_down),
                         async move {
-                            if all_seen.await.is_ok() {
-                                let _ = ready.send(Ok(names));
-                            }
+                            let seen = match timeout(WITHIN, all_seen).await {
+                                Ok(_) => Ok(names),
+                                Err(_) => Err(KubeFault::Late {
+                                    what: "the stand-in's first look at nodes and pods".to_owned(),
+                                    within: WITHIN,
+                                }),
+                            };
+                            // Whoever asked may have gone.
+                            let _ = ready.send(seen);
                         },
                     );
                 }

@@ -93,7 +93,7 @@ async fn a_paused_server_accepts_and_never_answers_until_it_goes_on() {
 /// Watches from a revision that is older than everything, and returns the code of the refusal.
 async fn watch_from_the_beginning(client: &Client, revision: &str) -> u16 {
     let api = Api::<ConfigMap>::namespaced(client.clone(), "default");
-    let mut events = match api.watch(&WatchParams::default().timeout(5), revision).await {
+    let mut events = match api.watch(&WatchParams::default().timeout(1), revision).await {
         Ok(events) => events.boxed(),
         Err(kube::Error::Api(status)) => return status.code,
         Err(error) => panic!("{error}"),
