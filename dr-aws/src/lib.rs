@@ -39,21 +39,30 @@
 //! | `together` | several things side by side, and what their errors mean together |
 //! | `metric` | the newest sample of a CloudWatch metric |
 //! | `eks` | kind `eks-nodegroup` |
+//! | `rds`, `aurora` | kinds `rds` and `aurora-global` |
+//! | `edge_fence` | a database cut off at its own edge |
+//! | `database` | what RDS instances and Aurora clusters have in common |
 //! | `needs` | which control planes live where |
 //! | `hand` | the `aws` command that does the same |
 
 mod access;
 mod asking;
+mod aurora;
 mod client;
 mod config;
 mod credentials;
+mod database;
+mod edge_fence;
 mod eks;
 mod error;
 mod hand;
 mod metric;
 mod needs;
+mod rds;
 mod service;
 mod together;
 mod waiting;
 
+pub use aurora::AuroraGlobalBackend;
 pub use eks::EksNodegroupBackend;
+pub use rds::RdsBackend;

@@ -51,14 +51,34 @@ impl Status {
             | "storage-initialization"
             | "storage-optimization"
             | "update-iam-db-auth" => Condition::Serving,
-            "creating" | "deleting" | "failing-over" | "maintenance" | "migrating" | "modifying"
-            | "moving-to-vpc" | "converting-to-vpc" | "promoting" | "rebooting" | "renaming" | "starting"
-            | "stopping" | "switching-over" | "upgrading" | "resetting-master-credentials"
-            | "backtracking" | "preparing-data-migration" | "delete-precheck" => Condition::Changing,
+            "creating"
+            | "deleting"
+            | "failing-over"
+            | "maintenance"
+            | "migrating"
+            | "modifying"
+            | "moving-to-vpc"
+            | "converting-to-vpc"
+            | "promoting"
+            | "rebooting"
+            | "renaming"
+            | "starting"
+            | "stopping"
+            | "switching-over"
+            | "upgrading"
+            | "resetting-master-credentials"
+            | "backtracking"
+            | "preparing-data-migration"
+            | "delete-precheck" => Condition::Changing,
             "stopped" => Condition::Stopped,
-            "failed" | "storage-full" | "restore-error" | "inaccessible-encryption-credentials"
-            | "inaccessible-encryption-credentials-recoverable" | "insufficient-capacity"
-            | "cloning-failed" | "migration-failed" => Condition::Broken,
+            "failed"
+            | "storage-full"
+            | "restore-error"
+            | "inaccessible-encryption-credentials"
+            | "inaccessible-encryption-credentials-recoverable"
+            | "insufficient-capacity"
+            | "cloning-failed"
+            | "migration-failed" => Condition::Broken,
             word if word.starts_with("incompatible-") => Condition::Broken,
             _ => Condition::Unknown,
         }

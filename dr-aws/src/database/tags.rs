@@ -39,8 +39,9 @@ impl Tags {
 
     /// As RDS takes them.
     pub(crate) fn to_sdk(&self) -> Vec<aws_sdk_rds::types::Tag> {
-        let tag =
-            |(key, value): (&String, &String)| aws_sdk_rds::types::Tag::builder().key(key).value(value).build();
+        let tag = |(key, value): (&String, &String)| {
+            aws_sdk_rds::types::Tag::builder().key(key).value(value).build()
+        };
         self.0.iter().map(tag).collect()
     }
 }

@@ -30,7 +30,9 @@ impl Mark {
         let groups = tags.get(GROUPS).unwrap_or_default().split_whitespace().map(str::to_owned).collect();
         let cut = match tags.get(CUT) {
             None => None,
-            Some(text) => Some(text.parse().map_err(|_| format!("its tag {CUT} is `{text}`, which is no time"))?),
+            Some(text) => {
+                Some(text.parse().map_err(|_| format!("its tag {CUT} is `{text}`, which is no time"))?)
+            }
         };
         Ok(Some(Self { run: run.to_owned(), groups, cut }))
     }
@@ -55,7 +57,11 @@ mod tests {
     #[test]
     fn a_mark_is_read_back_as_it_was_written() {
         for cut in [None, Some(Timestamp::from_millis(1_800_000_000_123))] {
-            let mark = Mark { run: "20270115T080000.000Z-abcdef".into(), groups: vec!["sg-1".into(), "sg-2".into()], cut };
+            let mark = Mark {
+                run: "20270115T080000.000Z-abcdef".into(),
+                groups: vec!["sg-1".into(), "sg-2".into()],
+                cut,
+            };
             assert_eq!(Mark::read(&mark.to_tags().unwrap()), Ok(Some(mark)));
         }
         assert_eq!(Mark::read(&Tags::default()), Ok(None));

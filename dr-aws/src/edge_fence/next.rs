@@ -51,10 +51,14 @@ pub(crate) fn to_fence(view: &EdgeView, fence: &str, run: &str, now: Timestamp) 
     };
     if !fenced_only {
         return match view.status.condition() {
-            Condition::Serving | Condition::Stopped if view.is_settled() => Ok(Step::Attach(vec![fence.to_owned()])),
-            Condition::Serving | Condition::Stopped | Condition::Changing => {
-                Ok(Step::Wait(format!("it is {}, its security groups are {}", view.status, view.told_groups())))
+            Condition::Serving | Condition::Stopped if view.is_settled() => {
+                Ok(Step::Attach(vec![fence.to_owned()]))
             }
+            Condition::Serving | Condition::Stopped | Condition::Changing => Ok(Step::Wait(format!(
+                "it is {}, its security groups are {}",
+                view.status,
+                view.told_groups()
+            ))),
             Condition::Broken | Condition::Unknown => Err(cannot(view)),
         };
     }
@@ -173,7 +177,10 @@ fn settled(view: &EdgeView) -> Result<Step> {
 }
 
 fn cannot(view: &EdgeView) -> Error {
-    Error::new(ErrorKind::Refused, format!("it is {}: its security groups cannot be changed now", view.status))
+    Error::new(
+        ErrorKind::Refused,
+        format!("it is {}: its security groups cannot be changed now", view.status),
+    )
 }
 
 fn unreadable(why: String) -> Error {
@@ -250,7 +257,9 @@ mod tests {
         reopened.members[0].restarts.push(at(9));
         reopened.members[0].regrouped.push(at(20));
         assert!(matches!(reopened.proves(FENCE), Proven::Open { .. }));
-        assert!(matches!(to_fence(&reopened, FENCE, RUN, at(30)), Ok(Step::Mark(Mark { cut: Some(cut), .. })) if cut == at(30)));
+        assert!(
+            matches!(to_fence(&reopened, FENCE, RUN, at(30)), Ok(Step::Mark(Mark { cut: Some(cut), .. })) if cut == at(30))
+        );
     }
 
     #[test]
@@ -301,7 +310,11 @@ mod tests {
         let next = |view: &EdgeView, asked| to_before(view, FENCE, RUN, &groups, None, asked).unwrap();
         assert_eq!(next(&marked(&[FENCE], Some(0)), false), Step::Attach(groups.clone()));
         assert_eq!(next(&marked(&["sg-app"], Some(0)), true), Step::Unmark);
-        assert_eq!(next(&marked(&["sg-app"], None), false), Step::Attach(groups.clone()), "one may be on its way");
+        assert_eq!(
+            next(&marked(&["sg-app"], None), false),
+            Step::Attach(groups.clone()),
+            "one may be on its way"
+        );
         let theirs = to_before(&marked(&["sg-other"], Some(0)), FENCE, RUN, &groups, None, false);
         assert_eq!(theirs.unwrap_err().kind(), ErrorKind::Conflict);
     }
@@ -309,7 +322,8 @@ mod tests {
     #[test]
     fn what_was_attached_before_is_never_guessed() {
         assert!(to_open(&view(&[FENCE]), FENCE).is_err());
-        let unknown = EdgeView { mark: Ok(Some(Mark { groups: Vec::new(), ..mark(None) })), ..view(&[FENCE]) };
+        let unknown =
+            EdgeView { mark: Ok(Some(Mark { groups: Vec::new(), ..mark(None) })), ..view(&[FENCE]) };
         assert!(to_open(&unknown, FENCE).is_err());
         assert_eq!(to_open(&marked(&[FENCE], Some(0)), FENCE).unwrap(), Step::Attach(vec!["sg-app".into()]));
         assert_eq!(to_open(&marked(&["sg-app"], Some(0)), FENCE).unwrap(), Step::Unmark);

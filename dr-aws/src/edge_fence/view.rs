@@ -135,7 +135,9 @@ impl Member {
     /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html>
     fn inside(&self, cut: Timestamp) -> Proven {
         if let Some(at) = self.regrouped.iter().find(|at| **at > cut) {
-            return Proven::Open { why: format!("the security groups of {} were changed at {at}", self.name) };
+            return Proven::Open {
+                why: format!("the security groups of {} were changed at {at}", self.name),
+            };
         }
         match self.status.condition() {
             Condition::Stopped => return Proven::Fenced { since: cut },
