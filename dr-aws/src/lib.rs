@@ -39,6 +39,8 @@
 //! | `together` | several things side by side, and what their errors mean together |
 //! | `metric` | the newest sample of a CloudWatch metric |
 //! | `eks` | kind `eks-nodegroup` |
+//! | `alarm` | kind `cloudwatch-alarm` |
+//! | `s3` | kind `s3-replication` |
 //! | `rds`, `aurora` | kinds `rds` and `aurora-global` |
 //! | `edge_fence` | a database cut off at its own edge |
 //! | `database` | what RDS instances and Aurora clusters have in common |
@@ -46,6 +48,7 @@
 //! | `hand` | the `aws` command that does the same |
 
 mod access;
+mod alarm;
 mod asking;
 mod aurora;
 mod client;
@@ -59,10 +62,13 @@ mod hand;
 mod metric;
 mod needs;
 mod rds;
+mod s3;
 mod service;
 mod together;
 mod waiting;
 
 pub use aurora::AuroraGlobalBackend;
+pub use alarm::CloudwatchAlarmBackend;
 pub use eks::EksNodegroupBackend;
 pub use rds::RdsBackend;
+pub use s3::{Marked, Marker, S3ReplicationBackend};

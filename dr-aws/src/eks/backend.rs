@@ -12,6 +12,7 @@ use super::hand;
 use super::nodes::Nodes;
 use crate::client::Aws;
 use crate::config::{read, schema};
+use crate::needs::regional;
 use crate::service::Service;
 
 /// Kind `eks-nodegroup`: managed node groups of EKS clusters, given more or less room.
@@ -63,8 +64,7 @@ impl Configured for EksConfigured {
         vec![Scale::VERB]
     }
 
-    /// No planes: EKS has one in each region, and a scale needs that of the side it acts on alone.
-    fn needs(&self, verb: &str) -> Needs {
+    fn needs(&self, verb: &str, on: Option<&Side>) -> Needs {
         let permissions: &[&str] = match verb {
             "scale" => &[
                 "eks:DescribeNodegroup",
@@ -80,7 +80,14 @@ impl Configured for EksConfigured {
             "observe" => &["eks:DescribeNodegroup"],
             _ => return Needs::default(),
         };
-        Needs::permissions(permissions.iter().copied())
+        let there = self.0.sides.iter().filter(|(side, _)| on.is_none_or(|on| on == *side));
+        there.fold(Needs::permissions(permissions.iter().copied()), |needs, (_, cluster)| {
+            needs.and_control_plane(
+                regional("EKS", &cluster.region).without("the side keeps the nodes that it has").instead(
+                    "nodes that stand there beforehand: a warm side that takes the load without a scale",
+                ),
+            )
+        })
     }
 
     fn connecting(&self) -> Needs {
