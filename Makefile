@@ -12,7 +12,7 @@ export AWS_REGION := us-east-1
 
 DR := target/debug/dr
 
-.PHONY: help build demo demo-hard test test-deps demo-deps lint bench
+.PHONY: help build demo demo-hard test test-deps demo-deps lint deny bench
 
 help: ## Lists what can be made.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,10 @@ lint: ## Formats, clippy and docs, warnings denied.
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
+deny: ## What may stand in the dependency tree: one TLS stack, known licences, one registry.
+	cargo deny --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-deny
+	cargo deny check bans licenses sources
+
 bench: ## The figures of docs/PERFORMANCE.md.
 	cargo bench --package dr-testkit
 
@@ -47,3 +51,4 @@ demo-deps:
 
 test-deps:
 	scripts/install.sh test
+	scripts/kube.sh >/dev/null

@@ -10,6 +10,13 @@ fn main() -> ExitCode {
         .with(dr_net::HttpBackend)
         .with(dr_net::TcpBackend)
         .with(dr_net::DnsBackend)
+        .with(dr_k8s::backend())
+        .with(dr_aws::Route53Backend)
+        .with(dr_aws::RdsBackend)
+        .with(dr_aws::AuroraGlobalBackend)
+        .with(dr_aws::S3ReplicationBackend)
+        .with(dr_aws::EksNodegroupBackend)
+        .with(dr_aws::CloudwatchAlarmBackend)
         .with(dr_sandbox::backend());
     dr_cli::main(backends, vec![sandbox::extra()])
 }
