@@ -12,6 +12,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::event::Found;
 use crate::ids::ResourceName;
+use crate::journal::MAX_LINE;
 use crate::resource::{Action, Applied, Before, Cx, Prepared, Resource, Seen, Standing};
 
 /// Something in flight came to rest.
@@ -110,7 +111,10 @@ pub(super) fn observe(when: &'static str, name: ResourceName, resource: Resource
         let mut why = None;
         for watch in resource.watches() {
             match cx.bound(watch.group(), watch.watch(&cx)).await {
-                Ok(sight) => seen.push(sight),
+                Ok(sight) => match too_large(&sight) {
+                    None => seen.push(sight),
+                    Some(told) => why = Some(told),
+                },
                 Err(error) => why = Some(error.chain()),
             }
         }
@@ -118,6 +122,16 @@ pub(super) fn observe(when: &'static str, name: ResourceName, resource: Resource
     }
     .boxed()
 }
+
+/// An observation that would not fit on a line of the journal must not end the run that it is the evidence of.
+fn too_large(sight: &Seen) -> Option<String> {
+    let bytes = serde_json::to_vec(sight).map_or(usize::MAX, |json| json.len());
+    (bytes > LARGEST_SIGHT)
+        .then(|| format!("its {} is too large for the journal ({bytes} bytes)", sight.group))
+}
+
+/// Several of them share a line with a resource's others.
+const LARGEST_SIGHT: usize = MAX_LINE / 4;
 
 /// How long an observation for the evidence may take.
 pub(super) const OBSERVE_WITHIN: Duration = Duration::from_secs(5);
