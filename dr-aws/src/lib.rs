@@ -44,6 +44,8 @@
 //! | `rds`, `aurora` | kinds `rds` and `aurora-global` |
 //! | `edge_fence` | a database cut off at its own edge |
 //! | `database` | what RDS instances and Aurora clusters have in common |
+//! | `route53` | kind `route53` |
+//! | `dns` | asking name servers directly |
 //! | `needs` | which control planes live where |
 //! | `hand` | the `aws` command that does the same |
 
@@ -55,6 +57,7 @@ mod client;
 mod config;
 mod credentials;
 mod database;
+mod dns;
 mod edge_fence;
 mod eks;
 mod error;
@@ -62,13 +65,15 @@ mod hand;
 mod metric;
 mod needs;
 mod rds;
+mod route53;
 mod s3;
 mod service;
 mod together;
 mod waiting;
 
-pub use aurora::AuroraGlobalBackend;
 pub use alarm::CloudwatchAlarmBackend;
+pub use aurora::AuroraGlobalBackend;
 pub use eks::EksNodegroupBackend;
 pub use rds::RdsBackend;
+pub use route53::Route53Backend;
 pub use s3::{Marked, Marker, S3ReplicationBackend};
