@@ -61,3 +61,14 @@ impl Clock {
         documented.div_f64(self.pace)
     }
 }
+
+impl Clock {
+    /// The moment that the wall clock showed.
+    pub(crate) fn instant_at(&self, wall: Timestamp) -> Instant {
+        if wall >= self.origin {
+            self.begun + wall.since(self.origin)
+        } else {
+            self.begun.checked_sub(self.origin.since(wall)).unwrap_or(self.begun)
+        }
+    }
+}

@@ -25,11 +25,13 @@
 //! ```
 
 mod app;
+mod aurora;
 mod aws;
 mod clock;
 mod cloudwatch;
 mod control;
 mod dns;
+mod eks;
 mod fault;
 mod gate;
 mod handle;
@@ -37,6 +39,7 @@ mod ids;
 mod options;
 mod place;
 mod probe;
+mod quotas;
 mod rds;
 mod recorder;
 mod route53;
@@ -48,7 +51,9 @@ mod world;
 
 pub use aws::Aws;
 pub use fault::{Failure, FailureId, Fault};
-pub use handle::{Instance, LoadBalancer, Record, Region, Row, ServiceHandle};
+pub use handle::{
+    Cluster, Database, Instance, LoadBalancer, Notification, Record, Region, Row, ServiceHandle,
+};
 pub use options::Options;
 pub use recorder::{Call, Outcome};
 pub use service::Service;

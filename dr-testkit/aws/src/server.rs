@@ -21,7 +21,7 @@ use crate::recorder::Outcome;
 use crate::service::Service;
 use crate::wire::{ApiError, Protocol, Request, Scope, decode_cbor, parse_form};
 use crate::world::{Shared, World};
-use crate::{rds, route53, sts};
+use crate::{cloudwatch, eks, quotas, rds, route53, sts};
 
 pub(crate) type Reply = Response<Full<Bytes>>;
 
@@ -138,9 +138,10 @@ fn perform(world: &mut World, request: &Request) -> Result<Reply, ApiError> {
         Service::Sts => sts::perform(world, request)?,
         Service::Route53 => route53::perform(world, request)?,
         Service::Rds => rds::perform(world, request)?,
-        Service::S3 | Service::Eks | Service::ServiceQuotas | Service::CloudWatch => {
-            return Err(unknown(request.service, &request.action));
-        }
+        Service::Eks => eks::perform(world, request)?,
+        Service::ServiceQuotas => quotas::perform(world, request)?,
+        Service::CloudWatch => cloudwatch::perform(world, request)?,
+        Service::S3 => return Err(unknown(request.service, &request.action)),
     };
     Ok(answer.write(request))
 }
@@ -186,6 +187,7 @@ fn understand(
     let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
     let action = match (service, protocol) {
         (Service::Route53, _) => route53::action(&method, &path).map(str::to_owned),
+        (Service::Eks, _) => eks::action(&method, &path).map(str::to_owned),
         (_, Protocol::Query(_)) => fields.get("Action").and_then(Value::as_str).map(str::to_owned),
         (_, Protocol::Json11) => target.and_then(|target| target.rsplit('.').next()).map(str::to_owned),
         (_, Protocol::Cbor) => path.last().cloned(),

@@ -9,12 +9,15 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::app::App;
+use crate::aurora::{self, GlobalCluster};
 use crate::clock::Clock;
-use crate::cloudwatch::CloudWatch;
+use crate::cloudwatch::{self, CloudWatch};
+use crate::eks::{self, Eks};
 use crate::fault::{Fault, Faults};
 use crate::ids::Ids;
 use crate::options::Options;
 use crate::place::Place;
+use crate::quotas::Quotas;
 use crate::rds::{self, Rds, Store, StoreKey};
 use crate::recorder::Recorder;
 use crate::route53::{self, Balancer, Route53};
@@ -49,6 +52,10 @@ pub(crate) struct World {
     pub(crate) endpoints: BTreeMap<IpAddr, bool>,
     pub(crate) apps: BTreeMap<String, App>,
     pub(crate) cloudwatch: BTreeMap<Place, CloudWatch>,
+    pub(crate) eks: BTreeMap<Place, Eks>,
+    pub(crate) quotas: BTreeMap<Place, Quotas>,
+    /// Global databases, by account and name.
+    pub(crate) globals: BTreeMap<(String, String), GlobalCluster>,
     pub(crate) rds: BTreeMap<Place, Rds>,
     /// The rows of instances and clusters.
     pub(crate) stores: BTreeMap<StoreKey, Store>,
@@ -73,6 +80,9 @@ pub(crate) struct NameServer {
 pub(crate) enum Due {
     Route53(route53::Due),
     Rds(rds::Due),
+    Aurora(aurora::Due),
+    Eks(eks::Due),
+    CloudWatch(cloudwatch::Due),
 }
 
 impl From<route53::Due> for Due {
@@ -84,6 +94,24 @@ impl From<route53::Due> for Due {
 impl From<rds::Due> for Due {
     fn from(due: rds::Due) -> Self {
         Self::Rds(due)
+    }
+}
+
+impl From<aurora::Due> for Due {
+    fn from(due: aurora::Due) -> Self {
+        Self::Aurora(due)
+    }
+}
+
+impl From<eks::Due> for Due {
+    fn from(due: eks::Due) -> Self {
+        Self::Eks(due)
+    }
+}
+
+impl From<cloudwatch::Due> for Due {
+    fn from(due: cloudwatch::Due) -> Self {
+        Self::CloudWatch(due)
     }
 }
 
@@ -127,6 +155,9 @@ impl World {
             endpoints: BTreeMap::new(),
             apps: BTreeMap::new(),
             cloudwatch: BTreeMap::new(),
+            eks: BTreeMap::new(),
+            quotas: BTreeMap::new(),
+            globals: BTreeMap::new(),
             rds: BTreeMap::new(),
             stores: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -182,6 +213,9 @@ impl World {
             match due {
                 Due::Route53(due) => route53::carry_out(self, due),
                 Due::Rds(due) => rds::carry_out(self, due),
+                Due::Aurora(due) => aurora::carry_out(self, due),
+                Due::Eks(due) => eks::carry_out(self, due),
+                Due::CloudWatch(due) => cloudwatch::carry_out(self, due),
             }
         }
         self.clock.set_now(now);

@@ -7,14 +7,14 @@ use dr_core::{Result, Timestamp};
 use super::refused;
 use crate::aws::Aws;
 use crate::place::Place;
-use crate::rds::{self, GroupState, StoreKey};
+use crate::rds::{self, Entry, GroupState, StoreKey};
 use crate::world::World;
 
 /// RDS in one region.
 #[derive(Debug, Clone)]
 pub struct Region<'a> {
-    aws: &'a Aws,
-    place: Place,
+    pub(super) aws: &'a Aws,
+    pub(super) place: Place,
 }
 
 /// One instance.
@@ -22,6 +22,16 @@ pub struct Region<'a> {
 pub struct Instance<'a> {
     region: Region<'a>,
     id: String,
+}
+
+/// What a service's `DATABASE_URL` can name.
+#[derive(Debug, Clone)]
+pub struct Database(pub(crate) StoreKey);
+
+impl From<&Instance<'_>> for Database {
+    fn from(instance: &Instance<'_>) -> Self {
+        Self(instance.key())
+    }
 }
 
 /// A row of the simulator's small data model.
@@ -138,13 +148,7 @@ impl Instance<'_> {
     pub fn rows(&self) -> Vec<Row> {
         self.with(|world, key| {
             let log = world.stores.get(key).map(|store| store.log.clone()).unwrap_or_default();
-            log.into_iter()
-                .map(|entry| Row {
-                    committed: world.clock.wall_at(entry.at),
-                    book: entry.book,
-                    row: entry.row,
-                })
-                .collect()
+            rows(world, &log)
         })
     }
 
@@ -179,4 +183,15 @@ impl Instance<'_> {
         let key = self.key();
         self.region.aws.shared.with(|world| look(world, &key))
     }
+}
+
+/// Rows as the handle shows them.
+pub(super) fn rows(world: &World, log: &[Entry]) -> Vec<Row> {
+    log.iter()
+        .map(|entry| Row {
+            committed: world.clock.wall_at(entry.at),
+            book: entry.book.clone(),
+            row: entry.row,
+        })
+        .collect()
 }

@@ -1,12 +1,17 @@
 //! What tests and scripts do with a world: seed it, break it, look at it.
 
+mod cloudwatch;
+mod cluster;
 mod database;
 mod dns;
+mod eks;
 mod faults;
 mod service;
 mod snapshot;
 
-pub use database::{Instance, Region, Row};
+pub use cloudwatch::Notification;
+pub use cluster::Cluster;
+pub use database::{Database, Instance, Region, Row};
 pub use dns::{LoadBalancer, Record};
 pub use service::ServiceHandle;
 pub(crate) use snapshot::text;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use dr_core::Result;
 
-use super::Instance;
+use super::Database;
 use crate::app::App;
 use crate::aws::Aws;
 
@@ -21,8 +21,12 @@ impl Aws {
     ///
     /// # Errors
     /// When a socket cannot be opened.
-    pub async fn start_service(&self, region: &str, database: &Instance<'_>) -> Result<ServiceHandle<'_>> {
-        let database = database.key();
+    pub async fn start_service(
+        &self,
+        region: &str,
+        database: impl Into<Database>,
+    ) -> Result<ServiceHandle<'_>> {
+        let database = database.into().0;
         self.shared.with(|world| world.apps.insert(region.to_owned(), App::new(database)));
         let address = self.service_address(region).await?;
         self.shared.with(crate::world::World::changed);
@@ -37,8 +41,8 @@ impl ServiceHandle<'_> {
     }
 
     /// What its `DATABASE_URL` says from now on.
-    pub fn set_database(&self, database: &Instance<'_>) {
-        let database = database.key();
+    pub fn set_database(&self, database: impl Into<Database>) {
+        let database = database.into().0;
         self.aws.shared.with(|world| {
             if let Some(app) = world.apps.get_mut(&self.region) {
                 app.database = database;

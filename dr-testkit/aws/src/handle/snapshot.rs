@@ -44,8 +44,24 @@ fn lines(world: &World) -> Vec<String> {
         for instance in rds.instances.values() {
             line("db", &owner, &instance.node(None, None));
         }
+        for cluster in rds.clusters.values() {
+            line("cluster", &owner, &cluster.node(world));
+        }
         for snapshot in rds.snapshots.values() {
             line("snapshot", &owner, &snapshot.node(world));
+        }
+    }
+    for ((account, _), global) in &world.globals {
+        line("global-cluster", account, &global.node(world));
+    }
+    for (place, eks) in &world.eks {
+        for nodegroup in eks.clusters.values().flat_map(|cluster| cluster.nodegroups.values()) {
+            line("nodegroup", &format!("{}/{}", place.account, place.region), &nodegroup.node(place));
+        }
+    }
+    for (place, cloudwatch) in &world.cloudwatch {
+        for alarm in cloudwatch.alarms.values() {
+            line("alarm", &format!("{}/{}", place.account, place.region), &alarm.settings(place));
         }
     }
     for (region, app) in &world.apps {

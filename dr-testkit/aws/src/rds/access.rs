@@ -59,7 +59,7 @@ impl World {
 
     /// Whether the database takes writes; `None` if it has no rows at all.
     pub(crate) fn is_writable(&self, key: &StoreKey) -> Option<bool> {
-        self.stores.get(key).map(|store| store.follow.is_none())
+        self.stores.get(key).map(|store| store.follow.is_none() && !store.frozen)
     }
 
     /// Commits a row. Writing it twice is one row.
@@ -69,7 +69,7 @@ impl World {
         }
         let now = self.clock.now();
         match self.stores.get_mut(key) {
-            Some(store) if store.follow.is_some() => Wrote::ReadOnly,
+            Some(store) if store.follow.is_some() || store.frozen => Wrote::ReadOnly,
             Some(store) => {
                 if !store.has(book, row) {
                     store.log.push(Entry { book: book.to_owned(), row, at: now, replayed: now });
@@ -104,7 +104,7 @@ impl World {
         let runs = self.runs(key);
         let now = self.clock.now();
         match self.stores.get_mut(key) {
-            Some(store) if runs && store.follow.is_none() => {
+            Some(store) if runs && store.follow.is_none() && !store.frozen => {
                 if !store.has(book, row) {
                     store.log.push(Entry { book: book.to_owned(), row, at: now, replayed: now });
                 }

@@ -24,7 +24,7 @@ pub(super) fn instance(world: &mut World, request: &Request) -> Result<Answer, A
     let class = input.need("DBInstanceClass")?.to_owned();
     let cluster = input.text("DBClusterIdentifier").map(str::to_lowercase);
     if let Some(cluster) = &cluster {
-        return Err(ApiError::new(404, "DBClusterNotFoundFault", format!("DBCluster {cluster} not found.")));
+        return crate::aurora::add_instance(world, request, &id, cluster, &class, &engine);
     }
     let user = input.need("MasterUsername")?.to_owned();
     if input.text("MasterUserPassword").is_none() && input.flag("ManageMasterUserPassword")? != Some(true) {
@@ -209,7 +209,7 @@ pub(super) fn apply_common(instance: &mut Instance, input: &Input<'_>) -> Result
     Ok(())
 }
 
-pub(super) fn retention(input: &Input<'_>) -> Result<Option<i64>, ApiError> {
+pub(crate) fn retention(input: &Input<'_>) -> Result<Option<i64>, ApiError> {
     let days = input.int("BackupRetentionPeriod")?;
     match days {
         Some(days) if !(0..=35).contains(&days) => Err(ApiError::invalid(format!(
@@ -241,7 +241,7 @@ fn exists() -> ApiError {
 }
 
 /// Puts a new instance there and lets it come up.
-pub(super) fn insert(world: &mut World, instance: Instance, takes: Duration) -> Result<Answer, ApiError> {
+pub(crate) fn insert(world: &mut World, instance: Instance, takes: Duration) -> Result<Answer, ApiError> {
     let (here, id, backs_up) = (instance.place.clone(), instance.id.clone(), instance.retention > 0);
     let now = world.clock.now();
     world.stores.entry(instance.store()).or_insert_with(|| Store::new(now));

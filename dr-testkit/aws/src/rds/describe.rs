@@ -77,7 +77,7 @@ fn passes(instance: &Instance, filters: &[(String, Vec<String>)]) -> bool {
 }
 
 /// A page of a list and the marker of the next: `MaxRecords` is between 20 and 100.
-pub(super) fn page<'a, T>(
+pub(crate) fn page<'a, T>(
     input: &Input<'_>,
     all: &'a [T],
     key: impl Fn(&T) -> String,

@@ -60,7 +60,7 @@ pub(crate) enum GroupState {
 }
 
 impl GroupState {
-    const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Adding => "adding",
             Self::Active => "active",
@@ -201,7 +201,7 @@ pub(super) fn invalid_state(message: impl Into<String>) -> ApiError {
 /// Identifiers: letters, digits and single hyphens, beginning with a letter; kept in lower case.
 ///
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html>, `DBInstanceIdentifier`
-pub(super) fn identifier(name: &str, text: &str) -> Result<String, ApiError> {
+pub(crate) fn identifier(name: &str, text: &str) -> Result<String, ApiError> {
     let good = text.len() <= 63
         && text.starts_with(|first: char| first.is_ascii_alphabetic())
         && !text.ends_with('-')

@@ -21,15 +21,21 @@ mod store;
 mod tags;
 
 pub(crate) use access::{Admission, SessionId, Wrote};
+pub(crate) use create::{blank, insert, retention};
+pub(crate) use describe::page;
+pub(crate) use instance::identifier;
 pub(crate) use instance::{GroupState, Instance, Status};
+pub(crate) use modify::regroup;
 pub(crate) use moves::{Due, carry_out};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use store::{Entry, Follow, Store, StoreKey, replicate};
 pub(crate) use tags::node as tags_node;
+pub(crate) use tags::read as read_tags;
 pub(crate) use {create::seed as seed_instance, create::seed_replica};
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::aurora::{self, Cluster};
 use crate::place::Place;
 use crate::server::unknown;
 use crate::service::Service;
@@ -40,6 +46,7 @@ use crate::world::World;
 #[derive(Debug)]
 pub(crate) struct Rds {
     pub(crate) instances: BTreeMap<String, Instance>,
+    pub(crate) clusters: BTreeMap<String, Cluster>,
     pub(crate) snapshots: BTreeMap<String, Snapshot>,
     pub(crate) events: Vec<event::Event>,
     pub(crate) instance_quota: usize,
@@ -53,6 +60,7 @@ impl Default for Rds {
     fn default() -> Self {
         Self {
             instances: BTreeMap::new(),
+            clusters: BTreeMap::new(),
             snapshots: BTreeMap::new(),
             events: Vec::new(),
             instance_quota: 40,
@@ -103,6 +111,6 @@ pub(crate) fn perform(world: &mut World, request: &Request) -> Result<Answer, Ap
         "AddTagsToResource" => tags::add(world, request),
         "RemoveTagsFromResource" => tags::remove(world, request),
         "ListTagsForResource" => tags::list(world, request),
-        other => Err(unknown(Service::Rds, other)),
+        other => aurora::perform(world, request).unwrap_or_else(|| Err(unknown(Service::Rds, other))),
     }
 }

@@ -53,6 +53,8 @@ pub(crate) struct Store {
     /// Whose copy it is.
     pub(crate) follow: Option<Follow>,
     pub(crate) sessions: BTreeSet<u64>,
+    /// It takes no writes although it is no copy: its role is about to change.
+    pub(crate) frozen: bool,
 }
 
 /// Following another store.
@@ -84,7 +86,7 @@ impl Follow {
 
 impl Store {
     pub(crate) fn new(created: Instant) -> Self {
-        Self { log: Vec::new(), created, follow: None, sessions: BTreeSet::new() }
+        Self { log: Vec::new(), created, follow: None, sessions: BTreeSet::new(), frozen: false }
     }
 
     /// Whether the row is there.
@@ -135,10 +137,10 @@ impl World {
         }
         let Some(rds) = self.rds.get(&key.place) else { return false };
         if key.cluster {
-            return rds
-                .instances
-                .values()
-                .any(|instance| instance.cluster.as_deref() == Some(&key.id) && instance.status.is_up());
+            let writer = rds.clusters.get(&key.id).and_then(|cluster| cluster.writer.as_deref());
+            return writer
+                .and_then(|writer| rds.instances.get(writer))
+                .is_some_and(|instance| instance.status.is_up());
         }
         rds.instances.get(&key.id).is_some_and(|instance| instance.status.is_up())
     }
