@@ -22,9 +22,6 @@ pub(crate) enum Access {
     },
     /// The service account of the pod that this process runs in.
     InCluster,
-    /// A client that is there already.
-    #[cfg(test)]
-    Ready(Client),
 }
 
 /// Where a server's connections are taken.
@@ -47,8 +44,6 @@ impl std::fmt::Debug for Access {
         match self {
             Self::Context { context, .. } => write!(f, "Context({context})"),
             Self::InCluster => f.write_str("InCluster"),
-            #[cfg(test)]
-            Self::Ready(_) => f.write_str("Ready"),
         }
     }
 }
@@ -59,10 +54,6 @@ impl Access {
     /// The plug-in may open a browser or hang, and blocks: it runs on a thread for such work. A call that is dropped
     /// leaves the plug-in to end by itself; it changes nothing.
     pub(crate) async fn client(&self, limits: &Limits) -> Result<(Client, Door), Fault> {
-        #[cfg(test)]
-        if let Self::Ready(client) = self {
-            return Ok((client.clone(), Door::default()));
-        }
         let mut config = self.config().await?;
         if config.proxy_url.is_some() {
             return Err(Fault::Access(
@@ -105,8 +96,6 @@ impl Access {
             Self::InCluster => Config::incluster().map_err(|error| {
                 Fault::Access(format!("no service account of a pod is to be had here: {}", chain(&error)))
             }),
-            #[cfg(test)]
-            Self::Ready(_) => Err(Fault::Access("it is there already".to_owned())),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::permissions;
 use crate::side::Sides;
 use crate::state::ClusterState;
 
-const VERBS: [&str; 4] = ["scale", "configure", "fence", "unfence"];
+pub(crate) const VERBS: [&str; 4] = ["scale", "configure", "fence", "unfence"];
 
 /// The backend for `kind: kubernetes`.
 #[derive(Debug, Clone, Copy, Default)]

@@ -12,7 +12,7 @@ pub(crate) fn commands(config: &Config, verb: &str, call: &Value) -> Vec<String>
     let Some((_, side)) = config.sides.iter().find(|(side, _)| side.as_str() == name) else {
         return Vec::new();
     };
-    let kubectl = kubectl(config, side);
+    let kubectl = kubectl(side);
     match verb {
         "scale" => scale(config, &kubectl, call),
         "configure" => configure(config, &kubectl, call),
@@ -22,16 +22,15 @@ pub(crate) fn commands(config: &Config, verb: &str, call: &Value) -> Vec<String>
     }
 }
 
-fn kubectl(config: &Config, side: &SideConfig) -> String {
+fn kubectl(side: &SideConfig) -> String {
     let context = match &side.access {
         Access::Context { context, file } => {
             let file =
                 file.as_ref().map(|file| format!(" --kubeconfig {}", quoted(&file.display().to_string())));
             format!("{} --context {}", file.unwrap_or_default(), quoted(context))
         }
-        _ => String::new(),
+        Access::InCluster => String::new(),
     };
-    let _ = config;
     format!("kubectl{context} -n {}", side.namespace)
 }
 

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::access::{Access, Door, chain};
 use crate::config::Limits;
-use crate::discovery::Served;
+use crate::discovery::{Served, Versions};
 use crate::error::Fault;
 use crate::objects::{List, Status};
 
@@ -40,6 +40,7 @@ pub(crate) struct Cluster {
     access: Access,
     limits: Limits,
     client: tokio::sync::Mutex<Option<(u64, Made)>>,
+    groups: tokio::sync::OnceCell<Versions>,
     served: Mutex<BTreeMap<String, Arc<Served>>>,
 }
 
@@ -107,6 +108,7 @@ impl Cluster {
             access: config.access.clone(),
             limits,
             client: tokio::sync::Mutex::new(None),
+            groups: tokio::sync::OnceCell::new(),
             served: Mutex::new(BTreeMap::new()),
         }
     }
@@ -123,6 +125,12 @@ impl Cluster {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(group.to_owned(), Arc::clone(&served));
         Ok(served)
+    }
+
+    /// The versions in which the server offers a group; none if it does not. Asked once.
+    pub(crate) async fn versions(&self, cx: &Cx, group: &str) -> Result<Vec<String>> {
+        let groups = self.groups.get_or_try_init(|| self.groups(cx)).await?;
+        Ok(groups.get(group).cloned().unwrap_or_default())
     }
 
     /// Reads one object.

@@ -391,7 +391,7 @@ impl SideRead {
         let cluster = self.cluster.unwrap_or_else(|| match &access {
             Access::Context { context, .. } => context.clone(),
             // Two plans from two pods of two clusters must not meet; within one region they should.
-            _ => format!("in-cluster@{region}"),
+            Access::InCluster => format!("in-cluster@{region}"),
         });
         Some(SideConfig { access, region, namespace, cluster })
     }

@@ -1,5 +1,7 @@
 //! What a server offers, and in which version: asked, never assumed.
 
+use std::collections::BTreeMap;
+
 use dr_core::resource::Cx;
 use dr_core::{Error, ErrorKind, Result};
 use serde::Deserialize;
@@ -79,7 +81,8 @@ struct Offered {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Group {
+pub(crate) struct Group {
+    name: String,
     versions: Vec<GroupVersion>,
     preferred_version: Option<GroupVersion>,
 }
@@ -87,6 +90,12 @@ struct Group {
 #[derive(Debug, Deserialize)]
 struct GroupVersion {
     version: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Groups {
+    kind: String,
+    groups: Vec<Group>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -103,15 +112,10 @@ impl Served {
             served.versions.push(("v1".to_owned(), offers.resources));
             return Ok(served);
         }
-        let Some(found) = cluster.find::<Group>(cx, &format!("/apis/{group}")).await? else {
-            return Ok(served);
-        };
-        let preferred = found.preferred_version.map(|preferred| preferred.version);
-        let mut versions: Vec<String> = found.versions.into_iter().map(|version| version.version).collect();
-        versions.sort_by_key(|version| Some(version) != preferred.as_ref());
-        for version in versions {
-            let offers = cluster.find::<Offers>(cx, &format!("/apis/{group}/{version}")).await?;
-            served.versions.push((version, offers.map(|offers| offers.resources).unwrap_or_default()));
+        // Not by asking for the group itself: a proxy's 404 would pass for the server's.
+        for version in cluster.versions(cx, group).await? {
+            let offers: Offers = cluster.get(cx, &format!("/apis/{group}/{version}")).await?;
+            served.versions.push((version, offers.resources));
         }
         Ok(served)
     }
@@ -138,7 +142,26 @@ impl Served {
     }
 }
 
+/// The versions of each group, the preferred one first.
+pub(crate) type Versions = BTreeMap<String, Vec<String>>;
+
 impl Cluster {
+    /// Asks which groups there are.
+    pub(crate) async fn groups(&self, cx: &Cx) -> Result<Versions> {
+        let found: Groups = self.get(cx, "/apis").await?;
+        if found.kind != "APIGroupList" {
+            let text = format!("`/apis` is a {}, and not what an API server says there", found.kind);
+            return Err(Error::new(ErrorKind::Unknown, text).not_happened().on(self.side.as_str()));
+        }
+        let versions = |group: Group| {
+            let preferred = group.preferred_version.map(|preferred| preferred.version);
+            let mut versions: Vec<String> = group.versions.into_iter().map(|one| one.version).collect();
+            versions.sort_by_key(|version| Some(version) != preferred.as_ref());
+            (group.name, versions)
+        };
+        Ok(found.groups.into_iter().map(versions).collect())
+    }
+
     /// A kind, if the server offers it.
     pub(crate) async fn kind(
         &self,

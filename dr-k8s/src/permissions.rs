@@ -97,6 +97,11 @@ pub(crate) fn of(config: &Config, verb: &str) -> Vec<Permission> {
             all.push(may("list", "", "nodes").cluster_wide().optional());
             all.push(may("list", "autoscaling", "horizontalpodautoscalers").optional());
             all.push(may("list", "policy", "poddisruptionbudgets").optional());
+            if let Some(service) = &config.address {
+                // Of the side's own namespace, or of one that is named: then only the cluster's word will do.
+                let get = may("get", "", "services");
+                all.push(if service.namespace.is_some() { get.cluster_wide() } else { get });
+            }
         }
         "scale" => {
             scale(&mut all);

@@ -35,10 +35,16 @@ struct Version {
 #[async_trait]
 impl Proves for Sides {
     async fn prove(&self, cx: &Cx, wanted: &[Wanted], gone: Option<&Side>) -> Vec<Proof> {
+        let mut unknown = Vec::new();
         let mut rights: BTreeMap<&Side, BTreeSet<Permission>> = BTreeMap::new();
         for wanted in wanted {
             for side in self.clusters.keys().filter(|side| Some(*side) != gone) {
                 if wanted.side.as_ref().is_none_or(|wanted| wanted == side) {
+                    if !knows(&wanted.verb) {
+                        let what = format!("`{}` on {side}", wanted.verb);
+                        unknown.push(Proof::missing(what, "kind kubernetes has no such verb"));
+                        continue;
+                    }
                     rights.entry(side).or_default().extend(permissions::of(&self.config, &wanted.verb));
                 }
             }
@@ -49,8 +55,13 @@ impl Proves for Sides {
             work.push(async move { of_side(cx, &cluster, rights).await }.boxed());
         }
         let proofs: Vec<Vec<Proof>> = stream::iter(work).buffered(AT_ONCE).collect().await;
-        proofs.concat()
+        unknown.extend(proofs.concat());
+        unknown
     }
+}
+
+fn knows(verb: &str) -> bool {
+    verb == "observe" || crate::backend::VERBS.contains(&verb)
 }
 
 async fn of_side(cx: &Cx, cluster: &Cluster, rights: BTreeSet<Permission>) -> Vec<Proof> {

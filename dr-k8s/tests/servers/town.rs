@@ -1,0 +1,288 @@
+//! Two namespaces in two real regions, with workloads in them, and a resource that sees both through relays.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dr_core::resource::{Backend, Connect, Cx, Redactor, Resource, Secret, SecretRef, SecretSource};
+use dr_core::{Result, SystemClock, async_trait};
+use dr_testkit_kube::{
+    Access, Allocatable, Audit, Behaviour, Contexts, Kubelet, KubeletOptions, Passage, Relay, SharedRegion,
+};
+use hyper::Request;
+use kube::Client;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// One side of a town.
+#[derive(Debug)]
+pub struct Place {
+    pub access: Access,
+    pub namespace: String,
+    pub relay: Relay,
+    pub kubelet: Kubelet,
+    client: Asker,
+    audit: Audit,
+}
+
+/// Asks past the resource.
+struct Asker(Client);
+
+impl std::fmt::Debug for Asker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Asker")
+    }
+}
+
+/// Two sides.
+#[derive(Debug)]
+pub struct Town {
+    pub east: Place,
+    pub west: Place,
+    pub resource: Resource,
+    pub folder: TempDir,
+}
+
+/// The only secret of these tests.
+#[derive(Debug)]
+struct Vault;
+
+#[async_trait]
+impl SecretSource for Vault {
+    async fn fetch(&self, _: &SecretRef) -> Result<Secret> {
+        Ok(Secret::new("postgres://app:hunter2@db.west/shop"))
+    }
+}
+
+/// A context with that much time.
+pub fn cx(seconds: u64) -> Cx {
+    Cx::new("20270115T080000Z-servers".into(), "test/case".into(), Duration::from_secs(seconds))
+}
+
+/// A Deployment.
+pub fn deployment(name: &str, replicas: u32) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": { "name": name, "labels": { "app": name } },
+        "spec": {
+            "replicas": replicas,
+            "selector": { "matchLabels": { "app": name } },
+            "template": {
+                "metadata": { "labels": { "app": name } },
+                "spec": { "terminationGracePeriodSeconds": 1, "containers": [{
+                    "name": name, "image": format!("registry.example/{name}:1"),
+                    "env": [{ "name": "DATABASE_URL", "value": "postgres://db.east/shop" }],
+                    "resources": { "requests": { "cpu": "10m" } },
+                }] },
+            },
+        },
+    })
+}
+
+/// Where objects of a kind are.
+pub fn path(namespace: &str, plural: &str) -> String {
+    let root = match plural {
+        "deployments" | "statefulsets" => "/apis/apps/v1",
+        "horizontalpodautoscalers" => "/apis/autoscaling/v1",
+        "cronjobs" => "/apis/batch/v1beta1",
+        "jobs" => "/apis/batch/v1",
+        "poddisruptionbudgets" => "/apis/policy/v1beta1",
+        "networkpolicies" => "/apis/networking.k8s.io/v1",
+        _ => "/api/v1",
+    };
+    format!("{root}/namespaces/{namespace}/{plural}")
+}
+
+impl Place {
+    async fn new(region: &SharedRegion, behaviour: Behaviour) -> Result<Self> {
+        let namespace = region.access().namespace("town").await?;
+        let options = KubeletOptions::new()
+            .nodes(1, Allocatable::default())
+            .named(format!("{namespace}-node"))
+            .only(&namespace)
+            .behaviour(behaviour);
+        Ok(Self {
+            kubelet: Kubelet::start(region.warden(), options).await?,
+            relay: region.relay()?,
+            client: Asker(region.access().client().await?),
+            audit: region.audit(),
+            access: region.access().clone(),
+            namespace,
+        })
+    }
+
+    /// Asks the server, past the resource.
+    pub async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        let content = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+        let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        let request = Request::builder().method(method).uri(path).header("content-type", content).body(body);
+        self.client
+            .0
+            .request(request.unwrap())
+            .await
+            .unwrap_or_else(|error| panic!("{method} {path}: {error:?}"))
+    }
+
+    /// The same where it may fail.
+    pub async fn try_ask(
+        &self,
+        method: &str,
+        path: &str,
+        content: &str,
+        body: Option<Value>,
+    ) -> Option<Value> {
+        let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        let request = Request::builder().method(method).uri(path).header("content-type", content).body(body);
+        self.client.0.request(request.unwrap()).await.ok()
+    }
+
+    /// Has a manager set a Deployment's replicas as they are, and this metadata.
+    pub async fn own(&self, name: &str, manager: &str, mut metadata: Value) {
+        metadata["name"] = json!(name);
+        let replicas = self.get("deployments", name).await["spec"]["replicas"].clone();
+        let object = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": { "replicas": replicas } });
+        let path =
+            format!("{}/{name}?fieldManager={manager}&force=true", path(&self.namespace, "deployments"));
+        let applied = self.try_ask("PATCH", &path, "application/apply-patch+yaml", Some(object)).await;
+        assert!(applied.is_some(), "{manager} cannot apply {name}");
+    }
+
+    /// Returns when an object is so.
+    pub async fn until(&self, plural: &str, name: &str, is: impl Fn(&Value) -> bool) {
+        for _ in 0..400 {
+            if is(&self.get(plural, name).await) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{plural}/{name} does not get there");
+    }
+
+    /// How many requests about the namespace the server has answered.
+    pub async fn asked(&self) -> usize {
+        let requests = self.audit.requests().await.unwrap();
+        requests.iter().filter(|request| request.namespace == self.namespace).count()
+    }
+
+    /// Puts an object into the namespace.
+    pub async fn put(&self, plural: &str, object: Value) {
+        self.ask("POST", &path(&self.namespace, plural), Some(object)).await;
+    }
+
+    /// Changes an object.
+    pub async fn patch(&self, plural: &str, name: &str, patch: Value) -> Value {
+        self.ask("PATCH", &format!("{}/{name}", path(&self.namespace, plural)), Some(patch)).await
+    }
+
+    /// Reads an object.
+    pub async fn get(&self, plural: &str, name: &str) -> Value {
+        self.ask("GET", &format!("{}/{name}", path(&self.namespace, plural)), None).await
+    }
+
+    /// Reads all objects of a kind.
+    pub async fn all(&self, plural: &str) -> Vec<Value> {
+        let list = self.ask("GET", &path(&self.namespace, plural), None).await;
+        list["items"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Returns when all Deployments have what they want.
+    pub async fn settled(&self) {
+        for _ in 0..600 {
+            let all = self.all("deployments").await;
+            let number = |value: &Value| value.as_u64().unwrap_or(0);
+            let is = |one: &Value| {
+                let (spec, status) = (&one["spec"], &one["status"]);
+                status["observedGeneration"] == one["metadata"]["generation"]
+                    && [&status["replicas"], &status["readyReplicas"], &status["availableReplicas"]]
+                        .iter()
+                        .all(|count| number(count) == number(&spec["replicas"]))
+            };
+            let pods = self.all("pods").await.len() as u64;
+            let wanted: u64 = all.iter().map(|one| number(&one["spec"]["replicas"])).sum();
+            if all.iter().all(is) && pods == wanted {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{} does not settle", self.namespace);
+    }
+
+    /// What matters of the namespace, as a text that is equal when nothing changed.
+    pub async fn look(&self) -> String {
+        let mut text = String::new();
+        for plural in [
+            "deployments",
+            "horizontalpodautoscalers",
+            "cronjobs",
+            "configmaps",
+            "secrets",
+            "networkpolicies",
+        ] {
+            for mut object in self.all(plural).await {
+                let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+                if name.contains("-token-") || name == "kube-root-ca.crt" {
+                    continue;
+                }
+                if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
+                    annotations.remove("deployment.kubernetes.io/revision");
+                    annotations.retain(|name, _| !name.starts_with("autoscaling.alpha"));
+                }
+                let annotations = object["metadata"]["annotations"].as_object().filter(|all| !all.is_empty());
+                let (spec, data) = (&object["spec"], &object["data"]);
+                writeln!(text, "{plural} {name} {annotations:?} {spec} {data}").unwrap();
+            }
+        }
+        text
+    }
+
+    /// The weather before its server.
+    pub fn weather(&self, passage: Passage) {
+        self.relay.set(passage);
+    }
+}
+
+/// Connects a configuration.
+pub async fn connect(config: Value) -> Result<Resource> {
+    let configured = dr_k8s::backend().configure(config).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let clock: Arc<dyn dr_core::Clock> = Arc::new(SystemClock);
+    configured.connect(&Connect::new(&Vault, &Redactor::default(), &clock)).await
+}
+
+impl Town {
+    /// Two namespaces: `web` and `api` run twice in the east and not in the west.
+    pub async fn new() -> Result<Self> {
+        Self::with(json!({}), Behaviour::new()).await
+    }
+
+    /// The same with more configuration.
+    pub async fn with(more: Value, behaviour: Behaviour) -> Result<Self> {
+        let (east, west) = SharedRegion::pair().await?;
+        let (east, west) = tokio::try_join!(Place::new(&east, behaviour), Place::new(&west, behaviour))?;
+        for (place, replicas) in [(&east, 2), (&west, 0)] {
+            for name in ["web", "api"] {
+                place.put("deployments", deployment(name, replicas)).await;
+            }
+        }
+        east.settled().await;
+        west.settled().await;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("kubeconfig");
+        let through = |place: &Place| place.access.via(place.relay.address());
+        Contexts::new()
+            .with("prod-east", &through(&east))
+            .with("prod-west", &through(&west))
+            .write_to(&file)?;
+        let mut config = json!({
+            "kubeconfig": file,
+            "sides": {
+                "east": { "context": "prod-east", "namespace": east.namespace },
+                "west": { "context": "prod-west", "namespace": west.namespace },
+            },
+            "secrets": { "db": "${env:DB_URL}" },
+        });
+        let fields: BTreeMap<String, Value> = serde_json::from_value(more).unwrap();
+        config.as_object_mut().unwrap().extend(fields);
+        Ok(Self { resource: connect(config).await?, east, west, folder })
+    }
+}
