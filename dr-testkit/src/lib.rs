@@ -3,7 +3,8 @@
 //!
 //! - [`suite`]: one case for each sentence of a trait's documentation. Your backend runs the suites of the capabilities
 //!   that it offers; so do the twins, and the real PostgreSQL and DNS of this project.
-//! - [`model`]: the twins, a world in memory with a database, a fleet, a name and a service, in tokio's time.
+//! - [`model`]: the twins, a world in memory with a database and its copies, a fleet, a name, a service and an alarm, in
+//!   tokio's time.
 //! - [`decorate`]: lost replies, failures and recorders before any verb.
 //! - [`Rig`]: a few lines of plan, run on a world; [`crash_everywhere`] crashes that run at each append of its journal.
 //!

@@ -76,6 +76,22 @@ impl Configured for ConfiguredModel {
         self.verbs.clone()
     }
 
+    fn fences_itself_when_planned(&self) -> bool {
+        self.world.with(|world| world.stores.get(&self.name).is_some_and(|store| store.fences_itself))
+    }
+
+    fn splits_traffic(&self) -> bool {
+        self.world.with(|world| world.zones.get(&self.name).is_some_and(|zone| zone.shared))
+    }
+
+    fn knows_addresses(&self) -> bool {
+        self.world.with(|world| world.fleets.contains_key(&self.name))
+    }
+
+    fn measures_room(&self) -> bool {
+        self.knows_addresses()
+    }
+
     fn ttl(&self) -> Option<std::time::Duration> {
         self.world.with(|world| world.zones.get(&self.name).map(|zone| zone.ttl))
     }

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use super::node::{Power, What, position};
 use super::world::Inner;
+use super::zone::Word;
 use crate::ids::{ResourceName, Side};
 use crate::resource::{FenceHow, TimelineSwitch};
 
@@ -43,47 +44,73 @@ pub(super) enum Change {
     Answer {
         zone: ResourceName,
         server: usize,
-        values: Vec<String>,
+        word: Word,
+    },
+    /// A workload's replicas are replaced by new ones.
+    Restart {
+        fleet: ResourceName,
+        side: Side,
+        workload: String,
+    },
+    /// Roles change places in one step: the writer is fenced, its copy gets all of its log and is promoted, the old one
+    /// follows it.
+    Switch {
+        store: ResourceName,
+        side: Side,
+    },
+    /// A copy can be restored.
+    Copied {
+        store: ResourceName,
+        side: Side,
+        id: String,
+    },
+    /// What is restored can be used.
+    Restored {
+        store: ResourceName,
+        side: Side,
+        into: String,
+    },
+    /// An alarm has gone off.
+    Rang {
+        alarm: ResourceName,
+        side: Side,
     },
 }
 
 impl Change {
-    /// The store and side it is about, if it is about one.
+    /// The store and side whose node it is about, if it is about one.
     pub(super) fn on(&self) -> Option<(&ResourceName, &Side)> {
         match self {
             Self::Fence { store, side, .. }
             | Self::Open { store, side }
             | Self::Promote { store, side }
             | Self::Cancel { store, side }
+            | Self::Switch { store, side }
             | Self::Follow { store, side, .. } => Some((store, side)),
-            Self::Ready { .. } | Self::Answer { .. } => None,
+            Self::Ready { .. }
+            | Self::Answer { .. }
+            | Self::Restart { .. }
+            | Self::Copied { .. }
+            | Self::Restored { .. }
+            | Self::Rang { .. } => None,
         }
     }
-}
 
-impl Change {
+    /// Whether it makes a side's node the writer.
+    pub(super) fn promotes(&self, name: &ResourceName, on: &Side) -> bool {
+        matches!(self, Self::Promote { store, side } | Self::Switch { store, side } if (store, side) == (name, on))
+    }
+
     pub(super) fn answers_for(&self, name: &ResourceName) -> bool {
-        match self {
-            Self::Answer { zone, .. } => zone == name,
-            Self::Fence { .. }
-            | Self::Open { .. }
-            | Self::Promote { .. }
-            | Self::Cancel { .. }
-            | Self::Follow { .. }
-            | Self::Ready { .. } => false,
-        }
+        matches!(self, Self::Answer { zone, .. } if zone == name)
+    }
+
+    pub(super) fn restarts(&self, name: &ResourceName, on: &Side) -> bool {
+        matches!(self, Self::Restart { fleet, side, .. } if (fleet, side) == (name, on))
     }
 
     pub(super) fn readies(&self, name: &ResourceName, on: &Side) -> bool {
-        match self {
-            Self::Ready { fleet, side, .. } => (fleet, side) == (name, on),
-            Self::Fence { .. }
-            | Self::Open { .. }
-            | Self::Promote { .. }
-            | Self::Cancel { .. }
-            | Self::Follow { .. }
-            | Self::Answer { .. } => false,
-        }
+        matches!(self, Self::Ready { fleet, side, .. } if (fleet, side) == (name, on))
     }
 }
 
@@ -103,27 +130,69 @@ impl Inner {
             Change::Cancel { store, side } => {
                 let standby = self.node_mut(store, side).is_some_and(|node| !node.primary);
                 if standby {
-                    self.pending.retain(|_, other| {
-                        !matches!(other, Change::Promote { store: of, side: on } if of == store && on == side)
-                    });
+                    self.pending.retain(|_, other| !other.promotes(store, side));
                 }
             }
             Change::Follow { store, side, of } => self.follow_now(store, side, of, at),
-            Change::Ready { fleet, side, workload, ready } => {
-                let Some(fleet) = self.fleets.get_mut(fleet) else { return };
-                let broken = fleet.broken.contains_key(side);
-                let state = fleet.sides.get_mut(side).and_then(|side| side.get_mut(workload));
-                if let Some(state) = state.filter(|state| !broken || state.ready > *ready) {
-                    state.ready = *ready;
-                }
-            }
-            Change::Answer { zone, server, values } => {
+            Change::Ready { fleet, side, workload, ready } => self.ready_now(fleet, side, workload, *ready),
+            Change::Answer { zone, server, word } => {
                 let zone = self.zones.get_mut(zone);
                 if let Some(answer) = zone.and_then(|zone| zone.servers.get_mut(*server)) {
-                    answer.clone_from(values);
+                    answer.clone_from(word);
                 }
             }
+            Change::Restart { fleet, side, workload } => {
+                if self.fleets.get(fleet).is_some_and(|fleet| !fleet.broken.contains_key(side)) {
+                    self.restarted(fleet, side, workload);
+                }
+            }
+            Change::Switch { store, side } => self.switch_now(store, side, at),
+            Change::Copied { store, side, id } => {
+                if let Some(copy) = self.copy_mut(store, side, id) {
+                    copy.usable = true;
+                }
+            }
+            Change::Restored { store, side, into } => {
+                if let Some(restored) = self.restored_mut(store, side, into) {
+                    restored.usable = true;
+                }
+            }
+            Change::Rang { alarm, side } => self.rang(alarm, side),
         }
+    }
+
+    fn ready_now(&mut self, fleet: &ResourceName, side: &Side, workload: &str, ready: u32) {
+        let Some(of) = self.fleets.get_mut(fleet) else { return };
+        let broken = of.broken.contains_key(side);
+        let ready = of.room.get(side).map_or(ready, |room| ready.min(*room));
+        let state = of.sides.get_mut(side).and_then(|side| side.get_mut(workload));
+        let Some(state) = state.filter(|state| !broken || state.ready > ready) else { return };
+        let first = state.ready == 0;
+        state.ready = ready;
+        if first {
+            self.restarted(fleet, side, workload);
+        }
+    }
+
+    /// A switchover loses nothing however far the copy lags: the writer takes no more, and what it has is awaited.
+    fn switch_now(&mut self, store: &ResourceName, side: &Side, at: Instant) {
+        if self.can_switch(store, side).is_err() {
+            // The service gives it up where it was: the writer goes on.
+            return;
+        }
+        let Some(from) = self.node_mut(store, side).and_then(|node| node.follows.clone()) else { return };
+        self.fence_now(store, &from, FenceHow::NoLogin, at);
+        let Some(writer) = self.stores.get(store).and_then(|state| state.nodes.get(&from)).cloned() else {
+            return;
+        };
+        if let Some(node) = self.node_mut(store, side) {
+            node.replay(&writer, at, std::time::Duration::ZERO);
+            if !node.covers(&writer) {
+                return;
+            }
+        }
+        self.promote_now(store, side, at);
+        self.follow_now(store, &from, side, at);
     }
 
     fn fence_now(&mut self, store: &ResourceName, side: &Side, how: FenceHow, at: Instant) {

@@ -1,8 +1,8 @@
 //! Strict models of resources, in tokio's time: what a real database, fleet, name or service does to a run, without
 //! any of them.
 //!
-//! A [`World`] holds everything; handles ([`ModelStore`], [`ModelWorkloads`], [`ModelTraffic`], [`ModelService`]) act
-//! on it through the same traits as any backend, and levers on them break it. The models are stricter than the real
+//! A [`World`] holds everything; handles ([`ModelStore`], [`ModelWorkloads`], [`ModelTraffic`], [`ModelService`],
+//! [`ModelAlarm`]) act on it through the same traits as any backend, and levers on them break it. The models are stricter than the real
 //! thing: a promotion without a basis is refused, an undo after somebody else's change is a conflict. What reality
 //! does not prevent they do not prevent either: a world with two writable sides is possible, and is *recorded* as a
 //! [`Violation`], so that a test can assert that a run never led there.
@@ -25,8 +25,11 @@
 //! # Ok(()) }
 //! ```
 
+mod alarm;
 mod backend;
+mod backups;
 mod change;
+mod configuring;
 mod fault;
 mod fencing;
 mod following;
@@ -34,14 +37,20 @@ mod ledger;
 mod node;
 mod pausing;
 mod promoting;
+mod restoring;
+mod room;
+mod scaling;
 mod seeing;
 mod service;
 mod snapshot;
+mod standing_down;
 mod store;
 mod traffic;
 mod workloads;
 mod world;
+mod zone;
 
+pub use alarm::ModelAlarm;
 pub use backend::ModelBackend;
 pub use fault::Fault;
 pub use service::ModelService;

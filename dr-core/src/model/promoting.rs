@@ -18,9 +18,7 @@ struct Was {
 
 impl Inner {
     fn is_being_promoted(&self, store: &ResourceName, side: &Side) -> bool {
-        self.pending.values().any(
-            |change| matches!(change, Change::Promote { store: of, side: on } if of == store && on == side),
-        )
+        self.pending.values().any(|change| change.promotes(store, side))
     }
 
     /// The planned proof: the source is cleanly stopped or locked, and the target has all of its log.
@@ -47,10 +45,29 @@ impl Inner {
     }
 }
 
-fn grounded(call: &Promote) -> Result<Basis> {
+impl Inner {
+    /// Whether a switchover can begin: the writer is there, and the copy follows it.
+    pub(super) fn can_switch(&self, store: &ResourceName, side: &Side) -> Result<()> {
+        let not_yet = |text: String| Err(Error::new(ErrorKind::NotReady, text).not_happened());
+        let target = self.node(store, side)?;
+        let Some(source) = target.follows.as_ref() else { return not_yet(format!("{side} follows nobody")) };
+        if self.fault(store, source)?.is_some() {
+            return not_yet(format!("{source} cannot be read"));
+        }
+        let from = self.node(store, source)?;
+        let cut = self.stores.get(store).is_some_and(|state| state.link_cut);
+        if cut || !from.is_up() || !from.primary || target.shares(from) < target.log.len() {
+            return not_yet(format!("{side} does not replicate from {source}"));
+        }
+        Ok(())
+    }
+}
+
+/// A planned promotion of a store that fences by itself needs no fence; an unplanned one does, as any other's.
+fn grounded(call: &Promote, fences_itself: bool) -> Result<Basis> {
     let basis = call.basis.clone().ok_or_else(|| Error::refused("no basis for this promotion"))?;
     let empty = match &basis {
-        Basis::Planned { fences } => fences.is_empty(),
+        Basis::Planned { fences } => fences.is_empty() && !fences_itself,
         Basis::Forced { fences, risk, .. } => fences.is_empty() && risk.is_none(),
     };
     if empty {
@@ -80,7 +97,8 @@ impl Effect<Promote> for ModelStore {
 
     async fn apply(&self, cx: &Cx, call: &Promote, _was: &Prepared) -> Result<Promotion> {
         let side = call.side.side()?;
-        let basis = grounded(call)?;
+        let by_itself = self.change(|state| state.fences_itself).unwrap_or_default();
+        let basis = grounded(call, by_itself)?;
         self.world.reach(cx, &self.name, side).await.map_err(Error::not_happened)?;
         self.world.with(|world| {
             let node = world.node(&self.name, side)?;
@@ -90,12 +108,23 @@ impl Effect<Promote> for ModelStore {
             if node.primary || world.is_being_promoted(&self.name, side) {
                 return Ok(());
             }
-            if matches!(basis, Basis::Planned { .. }) {
-                world.nothing_is_missing(&self.name, side)?;
-            }
-            let stalled = world.stores.get(&self.name).map(|state| state.stalled).unwrap_or_default();
-            let change = Change::Promote { store: self.name.clone(), side: side.clone() };
-            world.ask(change, world.pace.promote + stalled);
+            let (store, side) = (self.name.clone(), side.clone());
+            let unfenced = matches!(&basis, Basis::Planned { fences } if fences.is_empty());
+            let change = match basis {
+                Basis::Planned { .. } if unfenced => {
+                    world.can_switch(&store, &side)?;
+                    Change::Switch { store, side }
+                }
+                Basis::Planned { .. } => {
+                    world.nothing_is_missing(&store, &side)?;
+                    Change::Promote { store, side }
+                }
+                Basis::Forced { .. } => Change::Promote { store, side },
+            };
+            let state = world.stores.get(&self.name);
+            let slow = state.map(|state| state.stalled + state.lag).unwrap_or_default();
+            let stalled = state.map(|state| state.stalled).unwrap_or_default();
+            world.ask(change, world.pace.promote + if unfenced { slow } else { stalled });
             Ok(())
         })?;
         let promoted = self

@@ -15,14 +15,7 @@ use crate::resource::{Cx, NodeState, Observe, Reach, Replication, Role, SideStat
 #[async_trait]
 impl Observe<Replication> for ModelStore {
     async fn observe(&self, cx: &Cx) -> Result<Replication> {
-        let delay = self.world.with(|world| {
-            let delays = world.sides.keys().map(|side| match world.fault(&self.name, side) {
-                Ok(Some(fault)) => fault.delay(world.pace.patience),
-                Ok(None) | Err(_) => world.pace.look,
-            });
-            delays.max().unwrap_or_default()
-        });
-        tokio::time::sleep(delay.min(cx.left().mul_f64(0.9))).await;
+        self.world.look_everywhere(cx, &self.name).await;
         self.world.with(|world| world.replication(&self.name))
     }
 }

@@ -55,9 +55,19 @@ enum Said {
 }
 
 impl Inner {
-    fn look_up(&self, service: &ServiceState) -> Option<(Option<Side>, Duration)> {
-        let zone = self.zones.get(&service.zone)?;
-        Some((zone.answer().and_then(|values| zone.side_of(values)).cloned(), zone.ttl))
+    fn look_up(&mut self, service: &ServiceState) -> Option<(Option<Side>, Duration)> {
+        let zone = self.zones.get_mut(&service.zone)?;
+        let (values, ttl) = (zone.next_caller().unwrap_or_default(), zone.ttl);
+        let side = zone.side_of(&values).cloned();
+        Some((side.or_else(|| self.entered_at(&values)), ttl))
+    }
+
+    /// The side whose load balancer has all these addresses.
+    fn entered_at(&self, values: &[String]) -> Option<Side> {
+        let sides = self.fleets.values().flat_map(|fleet| &fleet.addresses);
+        let mut there =
+            sides.filter(|(_, of)| !values.is_empty() && values.iter().all(|one| of.contains(one)));
+        there.next().map(|(side, _)| side.clone())
     }
 
     fn serve(&mut self, service: &ServiceState, side: &Side, write: bool) -> Said {

@@ -7,7 +7,8 @@ use super::node::Power;
 use super::world::World;
 use crate::ids::Side;
 
-/// What matters of a world, one line each: roles, fences, histories, ledger rows, replicas, answers. Moments and log
+/// What matters of a world, one line each: roles, fences, histories, ledger rows, replicas, settings, answers,
+/// copies, alarms. Moments and log
 /// positions are left out; they differ between two runs that end alike.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Snapshot(BTreeMap<String, String>);
@@ -54,10 +55,38 @@ impl World {
                         let is = format!("{} of {}", state.ready, state.desired);
                         lines.insert(format!("{name}/{side}/{}", state.name), is);
                     }
+                    if fleet.barred.contains_key(side) {
+                        lines.insert(format!("{name}/{side}"), "nothing may start".to_owned());
+                    }
+                    for (workload, written) in fleet.told.get(side).into_iter().flat_map(|told| &told.written)
+                    {
+                        if !written.is_empty() {
+                            lines.insert(format!("{name}/{side}/{workload} is told"), format!("{written:?}"));
+                        }
+                    }
                 }
             }
             for (name, zone) in &world.zones {
                 lines.insert(name.to_string(), format!("{:?} answered {:?}", zone.record, zone.servers));
+            }
+            for (name, store) in &world.stores {
+                for (side, copies) in &store.copies {
+                    for copy in copies {
+                        lines.insert(format!("{name}/{side}/copy {}", copy.id), copy.stands());
+                    }
+                }
+                for (side, restored) in &store.restored {
+                    for (what, is) in restored {
+                        lines.insert(format!("{name}/{side}/restored {what}"), is.stands());
+                    }
+                }
+            }
+            for (name, bells) in &world.alarms {
+                for (side, bell) in bells {
+                    let armed = if bell.armed { "armed" } else { "disarmed" };
+                    let is = format!("{} {armed} called {} times", bell.stands, bell.calls);
+                    lines.insert(format!("{name}/{side}"), is);
+                }
             }
             for (index, change) in world.pending.values().enumerate() {
                 lines.insert(format!("under way {index}"), format!("{change:?}"));

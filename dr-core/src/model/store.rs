@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::backups::Copy;
 use super::fault::Fault;
 use super::node::{Node, Power, Record, What};
+use super::restoring::Restoration;
 use super::world::World;
 use crate::ids::{Identity, ResourceName, Side};
 use crate::resource::{
-    Fence, FenceHow, Follow, Hazard, LedgerRow, Pause, Promote, Replication, Resource, Unfence, Unpause,
+    Backup, Copies, Fence, FenceHow, Follow, Hazard, LedgerRow, Pause, Promote, Replication, Resource,
+    Restore, Unfence, Unpause,
 };
 
 #[derive(Debug)]
@@ -28,6 +31,9 @@ pub(super) struct StoreState {
     pub(super) strangers: BTreeMap<Side, Vec<String>>,
     pub(super) acked: BTreeMap<String, Vec<LedgerRow>>,
     pub(super) two_noted: bool,
+    pub(super) fences_itself: bool,
+    pub(super) copies: BTreeMap<Side, Vec<Copy>>,
+    pub(super) restored: BTreeMap<Side, BTreeMap<String, Restoration>>,
 }
 
 impl StoreState {
@@ -68,13 +74,16 @@ impl StoreState {
             strangers: BTreeMap::new(),
             acked: BTreeMap::new(),
             two_noted: false,
+            fences_itself: false,
+            copies: BTreeMap::new(),
+            restored: BTreeMap::new(),
         }
     }
 }
 
 /// A database with one writer and copies of it, one node a side.
 ///
-/// It offers every verb of a replicated store and of a fence, and a write ledger. Its levers stand for what happens
+/// It offers every verb of a replicated store, of a fence and of backups, and a write ledger. Its levers stand for what happens
 /// to a real one: none of them asks whether a run would like it.
 #[derive(Debug, Clone)]
 pub struct ModelStore {
@@ -86,8 +95,11 @@ impl ModelStore {
     /// The resource, with everything that it can do.
     pub fn resource(&self) -> Resource {
         let this = Arc::new(self.clone());
-        Resource::new(Identity::new(format!("model:{}", self.name)))
+        let resource = Resource::new(Identity::new(format!("model:{}", self.name)))
             .observing::<Replication>(this.clone())
+            .observing::<Copies>(this.clone())
+            .with::<Backup>(this.clone())
+            .with::<Restore>(this.clone())
             .with::<Promote>(this.clone())
             .with::<Fence>(this.clone())
             .with::<Unfence>(this.clone())
@@ -95,7 +107,11 @@ impl ModelStore {
             .with::<Pause>(this.clone())
             .with::<Unpause>(this.clone())
             .fencing(this.clone())
-            .keeping(this)
+            .keeping(this);
+        match self.change(|state| state.fences_itself) {
+            Some(true) => resource.fencing_itself_when_planned(),
+            Some(false) | None => resource,
+        }
     }
 
     /// Its world.
@@ -185,6 +201,12 @@ impl ModelStore {
     /// How it is fenced. Default: stopped and barred.
     pub fn fence_by(&self, how: FenceHow) {
         self.change(|state| state.how = how);
+    }
+
+    /// Its planned promotion is a switchover that fences the old writer in the same step and loses nothing, as Aurora's.
+    /// The unplanned one is as any other's.
+    pub fn fence_itself(&self) {
+        self.change(|state| state.fences_itself = true);
     }
 
     /// A fence is refused from now on, or no longer.

@@ -1,6 +1,5 @@
 //! A name that callers use, and the servers that answer for it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,67 +9,16 @@ use tokio::time::Instant;
 
 use super::change::Change;
 use super::world::{Inner, World};
+use super::zone::{Word, Zone};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{Identity, ResourceName, Side};
 use crate::resource::{
     Before, Cx, Diff, Effect, Observe, Prepared, Propagation, Resource, Route, Routed, Routing, ServerAnswer,
+    Share,
 };
-use crate::time::Timestamp;
 
-#[derive(Debug)]
-pub(super) struct Zone {
-    pub(super) ttl: Duration,
-    /// What the record holds: the primary server's word. The others follow.
-    pub(super) record: Vec<String>,
-    /// What each server answers.
-    pub(super) servers: Vec<Vec<String>>,
-    silent: Vec<bool>,
-    values: BTreeMap<Side, Vec<String>>,
-    moved: Option<(Vec<String>, Timestamp)>,
-}
-
-impl Zone {
-    pub(super) fn new<'a>(sides: impl Iterator<Item = &'a Side>, ttl: Duration) -> Self {
-        let values: Vec<(Side, Vec<String>)> = sides
-            .enumerate()
-            .map(|(index, side)| (side.clone(), vec![format!("192.0.2.{}", index + 1)]))
-            .collect();
-        let record = values.first().map(|(_, values)| values.clone()).unwrap_or_default();
-        Self {
-            ttl,
-            servers: vec![record.clone(); 2],
-            record,
-            silent: vec![false; 2],
-            values: values.into_iter().collect(),
-            moved: None,
-        }
-    }
-
-    pub(super) fn side_of(&self, values: &[String]) -> Option<&Side> {
-        self.values.iter().find(|(_, of)| of.as_slice() == values).map(|(side, _)| side)
-    }
-
-    /// What a resolver is told.
-    pub(super) fn answer(&self) -> Option<&[String]> {
-        self.servers
-            .iter()
-            .zip(&self.silent)
-            .find(|(_, silent)| !**silent)
-            .map(|(values, _)| values.as_slice())
-    }
-
-    /// Whether every server that answers says so, and there is one.
-    fn says(&self, wanted: &[String]) -> bool {
-        let mut answers = self.servers.iter().zip(&self.silent).filter(|(_, silent)| !**silent).peekable();
-        answers.peek().is_some() && answers.all(|(values, _)| values == wanted)
-    }
-
-    fn of(&self, side: &Side) -> Result<Vec<String>> {
-        self.values.get(side).cloned().ok_or_else(|| Error::invalid(format!("there is no side {side}")))
-    }
-}
-
-/// A record in a zone with two authoritative servers; the second answers a little later.
+/// A record in a zone with two authoritative servers; the second answers a little later. All callers are sent to one
+/// side, unless it is told to [`share`](Self::share).
 #[derive(Debug, Clone)]
 pub struct ModelTraffic {
     pub(super) world: World,
@@ -79,7 +27,9 @@ pub struct ModelTraffic {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Was {
-    values: Vec<String>,
+    found: Word,
+    /// What the call was going to leave. An undo is told no address, and the one that was told may be another by then.
+    left: Word,
 }
 
 impl ModelTraffic {
@@ -102,17 +52,52 @@ impl ModelTraffic {
 
     /// Somebody else changes the record, at once and everywhere.
     pub fn point_at(&self, value: &str) {
+        self.zone(|zone| zone.overwrite(vec![value.to_owned()]));
+    }
+
+    /// It has an entry for each side from now on, and callers can be shared out.
+    pub fn share(&self) {
+        self.zone(Zone::share_out);
+    }
+
+    /// Something there would send callers to a side by itself, until a route keeps it from that.
+    pub fn moves_by_itself(&self, name: &str, to: impl Into<Side>) {
+        self.zone(|zone| zone.automatism = Some((name.to_owned(), to.into())));
+    }
+
+    /// What would move callers by itself does so now, if nothing keeps it from that. Whether it did.
+    pub fn let_it_move(&self) -> bool {
         self.zone(|zone| {
-            zone.record = vec![value.to_owned()];
+            let Some((_, to)) = zone.automatism.clone().filter(|_| !zone.record.pinned) else { return false };
+            let Ok(word) = zone.wanted(&Route::to(to), &zone.record) else { return false };
+            zone.record = Word { pinned: false, ..word };
             zone.servers = vec![zone.record.clone(); zone.servers.len()];
-        });
+            true
+        })
+        .unwrap_or(false)
+    }
+
+    /// Which share of the callers a side gets by the record.
+    pub fn share_of(&self, side: impl Into<Side>) -> Share {
+        let side = side.into();
+        self.zone(|zone| {
+            let all = zone.side_in(&zone.record) == Some(side.clone());
+            let kept = zone.record.entries.iter().find(|entry| entry.side.as_ref() == Some(&side));
+            kept.map_or(if all { Share::ALL } else { Share::NONE }, |entry| entry.share)
+        })
+        .unwrap_or(Share::NONE)
+    }
+
+    /// What the record tells callers now.
+    pub fn answers(&self) -> Vec<String> {
+        self.zone(|zone| zone.record.values()).unwrap_or_default()
     }
 
     /// The side that callers are sent to, if every server agrees.
     pub fn side(&self) -> Option<Side> {
         self.zone(|zone| {
-            let values = zone.answer()?.to_vec();
-            zone.says(&values).then(|| zone.side_of(&values).cloned()).flatten()
+            let word = zone.answer()?.clone();
+            zone.says(&word).then(|| zone.side_in(&word)).flatten()
         })
         .flatten()
     }
@@ -135,28 +120,28 @@ impl ModelTraffic {
     }
 
     /// Puts a value into the record, if it holds one of the values that are expected, and waits until all say so.
-    async fn put(&self, cx: &Cx, wanted: &[String], expected: &[&[String]]) -> Result<()> {
+    async fn put(&self, cx: &Cx, wanted: &Word, expected: &[&Word]) -> Result<()> {
         self.world.with(|world| {
             let propagate = world.pace.propagate;
             let now = world.wall(Instant::now());
             let Some(zone) = world.zones.get_mut(&self.name) else {
                 return Err(Error::invalid("there is no such zone"));
             };
-            if zone.record == wanted {
+            if zone.record == *wanted {
                 return Ok(());
             }
-            if !expected.contains(&zone.record.as_slice()) {
-                let text = format!("somebody else set it to {}", zone.record.join(","));
+            if !expected.contains(&&zone.record) {
+                let text = format!("somebody else set it to {}", zone.record.values().join(","));
                 return Err(Error::new(ErrorKind::Conflict, text).on(self.name.as_str()).not_happened());
             }
             let servers = u32::try_from(zone.servers.len()).unwrap_or(1);
-            zone.record = wanted.to_vec();
-            zone.moved = Some((wanted.to_vec(), now.plus(propagate * servers)));
+            zone.record = wanted.clone();
+            zone.moved = Some((wanted.clone(), now.plus(propagate * servers)));
             // The newest word wins on every server.
             world.pending.retain(|_, change| !change.answers_for(&self.name));
             for server in 0..servers {
-                let (zone, values) = (self.name.clone(), wanted.to_vec());
-                world.ask(Change::Answer { zone, server: server as usize, values }, propagate * (server + 1));
+                let (zone, word) = (self.name.clone(), wanted.clone());
+                world.ask(Change::Answer { zone, server: server as usize, word }, propagate * (server + 1));
             }
             Ok(())
         })?;
@@ -186,55 +171,68 @@ impl Inner {
             .iter()
             .zip(&zone.silent)
             .enumerate()
-            .map(|(index, (values, silent))| ServerAnswer {
+            .map(|(index, (word, silent))| ServerAnswer {
                 server: format!("ns{}", index + 1),
-                values: (!silent).then(|| values.clone()),
-                side: if *silent { None } else { zone.side_of(values).cloned() },
+                values: (!silent).then(|| word.values()),
+                side: if *silent { None } else { zone.side_in(word) },
             })
             .collect();
-        Ok(Routing::new(self.wall(Instant::now()), name.as_str(), Some(zone.ttl), answers))
+        let shares = zone.shared.then(|| {
+            let entries = zone.record.entries.iter();
+            entries.filter_map(|entry| Some((entry.side.clone()?, entry.share))).collect()
+        });
+        let loose = zone.automatism.iter().filter(|_| !zone.record.pinned).map(|(name, _)| name.clone());
+        Ok(Routing::new(self.wall(Instant::now()), name.as_str(), Some(zone.ttl), answers)
+            .sharing(shares.unwrap_or_default())
+            .with_automatisms(loose.collect()))
     }
 }
 
 #[async_trait]
 impl Effect<Route> for ModelTraffic {
     async fn prepare(&self, cx: &Cx, call: &Route) -> Result<Prepared> {
-        let side = call.to.side()?;
         self.look(cx).await.map_err(Error::not_happened)?;
         self.zone(|zone| {
-            let wanted = zone.of(side)?;
-            let before = Before::of(&Was { values: zone.record.clone() })?;
-            Ok(if zone.says(&wanted) && zone.record == wanted {
-                Prepared::already(before)
-            } else {
-                Prepared::would(Diff::one("callers", zone.record.join(","), wanted.join(",")), before)
-            })
+            let found = zone.record.clone();
+            let left = zone.wanted(call, &found)?;
+            let is_so = zone.says(&left) && found == left;
+            let mut diff = Diff::one("callers", shown(&found), shown(&left));
+            if left.pinned != found.pinned {
+                diff = diff.and("what moves them by itself", "free", "kept from it");
+            }
+            let before = Before::of(&Was { found, left })?;
+            Ok(if is_so { Prepared::already(before) } else { Prepared::would(diff, before) })
         })
         .unwrap_or_else(|| Err(Error::invalid("there is no such zone")))
     }
 
     async fn apply(&self, cx: &Cx, call: &Route, was: &Prepared) -> Result<Routed> {
         let side = call.to.side()?;
-        let found: Was = was.before.read()?;
+        let was: Was = was.before.read()?;
         self.look(cx).await.map_err(Error::not_happened)?;
         let wanted = self
-            .zone(|zone| zone.of(side))
+            .zone(|zone| zone.wanted(call, &was.found))
             .unwrap_or_else(|| Err(Error::invalid("there is no such zone")))?;
-        self.put(cx, &wanted, &[&found.values]).await?;
+        self.put(cx, &wanted, &[&was.found, &was.left]).await?;
         let now = cx.now();
         let seen = self.zone(|zone| (zone.ttl, zone.moved.clone()));
         let (ttl, moved) = seen.unwrap_or((Duration::ZERO, None));
         let last_old = moved.filter(|(to, _)| *to == wanted).map_or(now, |(_, at)| at);
-        Ok(Routed::new(side.clone(), Propagation::Answers, last_old, ttl))
+        Ok(Routed::new(side.clone(), Propagation::Answers, last_old, ttl).sharing(call.share))
     }
 
-    async fn undo(&self, cx: &Cx, call: &Route, was: &Before) -> Result<()> {
-        let side = call.to.side()?;
+    async fn undo(&self, cx: &Cx, _call: &Route, was: &Before) -> Result<()> {
         let was: Was = was.read()?;
         self.look(cx).await?;
-        let left = self
-            .zone(|zone| zone.of(side))
-            .unwrap_or_else(|| Err(Error::invalid("there is no such zone")))?;
-        self.put(cx, &was.values, &[&left]).await
+        self.put(cx, &was.found, &[&was.left]).await
     }
+}
+
+/// Who is told what, for people.
+fn shown(word: &Word) -> String {
+    let one = |entry: &super::zone::Entry| match (entry.share, &entry.side) {
+        (Share::ALL, _) | (_, None) => entry.values.join(","),
+        (share, Some(side)) => format!("{share} to {side} ({})", entry.values.join(",")),
+    };
+    word.told().map(one).collect::<Vec<_>>().join(", ")
 }

@@ -1,17 +1,17 @@
 //! A fleet: workloads that run on each side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::change::Change;
+use super::configuring::Told;
 use super::world::{Inner, World};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{Identity, ResourceName, RunId, Side};
 use crate::resource::{
-    Before, Cx, Diff, Effect, Observe, Prepared, Replicas, Resource, Scale, Scaled, Staffing, WorkloadState,
+    Configure, Cx, Fence, Hazard, Observe, Resource, Scale, Setting, Staffing, WorkloadState,
 };
 
 #[derive(Debug)]
@@ -19,7 +19,19 @@ pub(super) struct Fleet {
     pub(super) sides: BTreeMap<Side, BTreeMap<String, WorkloadState>>,
     pub(super) broken: BTreeMap<Side, String>,
     /// What each side had when a run first scaled it, and which run.
-    noted: BTreeMap<Side, (RunId, Counts)>,
+    pub(super) noted: BTreeMap<Side, (RunId, Counts)>,
+    /// For how many replicas of each workload there is room.
+    pub(super) room: BTreeMap<Side, u32>,
+    /// What else stands in the way of a scale, or seems to.
+    pub(super) hazards: BTreeMap<Side, Vec<Hazard>>,
+    /// Where each side is entered; empty while it has no address.
+    pub(super) addresses: BTreeMap<Side, Vec<String>>,
+    /// Sides on which nothing may start, and since when.
+    pub(super) barred: BTreeMap<Side, Instant>,
+    /// What each workload was told, and what those that run were started with.
+    pub(super) told: BTreeMap<Side, Told>,
+    pub(super) secrets: BTreeMap<String, String>,
+    pub(super) forbidden: BTreeSet<String>,
 }
 
 impl Fleet {
@@ -30,22 +42,42 @@ impl Fleet {
                 .map(|name| ((*name).to_owned(), WorkloadState::new(*name, count, count)))
                 .collect()
         };
-        let sides = sides
+        let sides: BTreeMap<Side, _> = sides
             .enumerate()
             .map(|(index, side)| (side.clone(), of(if index == 0 { serving } else { 0 })))
             .collect();
-        Self { sides, broken: BTreeMap::new(), noted: BTreeMap::new() }
+        let addresses = sides.keys().enumerate().map(|(index, side)| (side.clone(), entered(index)));
+        Self {
+            addresses: addresses.collect(),
+            sides,
+            broken: BTreeMap::new(),
+            noted: BTreeMap::new(),
+            room: BTreeMap::new(),
+            hazards: BTreeMap::new(),
+            barred: BTreeMap::new(),
+            told: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            forbidden: BTreeSet::new(),
+        }
     }
 }
 
-/// Workloads on each side.
+/// The two addresses of a load balancer.
+fn entered(index: usize) -> Vec<String> {
+    vec![format!("198.51.100.{}", index * 10 + 1), format!("198.51.100.{}", index * 10 + 2)]
+}
+
+/// Workloads on each side, with the load balancer before them.
+///
+/// It offers every verb of workloads, a fence that leaves no writer, and the words on room, addresses and what a run
+/// will need. A side that is fenced starts nothing: a scale there is refused, and one by hand is seen.
 #[derive(Debug, Clone)]
 pub struct ModelWorkloads {
     pub(super) world: World,
     pub(super) name: ResourceName,
 }
 
-type Counts = BTreeMap<String, u32>;
+pub(super) type Counts = BTreeMap<String, u32>;
 
 impl ModelWorkloads {
     /// The resource, with everything that it can do.
@@ -53,7 +85,29 @@ impl ModelWorkloads {
         let this = Arc::new(self.clone());
         Resource::new(Identity::new(format!("model:{}", self.name)))
             .observing::<Staffing>(this.clone())
-            .with::<Scale>(this)
+            .with::<Scale>(this.clone())
+            .with::<Configure>(this.clone())
+            .with::<Fence>(this.clone())
+            .fencing(this.clone())
+            .measuring_room(this.clone())
+            .addressed(this.clone())
+            .proving(this)
+    }
+
+    pub(super) fn fleet<T>(&self, look: impl FnOnce(&mut Fleet) -> T) -> Option<T> {
+        self.world.with(|world| world.fleets.get_mut(&self.name).map(look))
+    }
+
+    /// Goes to a side as a verb does, which may not be allowed there.
+    pub(super) async fn reach(&self, cx: &Cx, verb: &str, side: &Side) -> Result<()> {
+        self.world.reach(cx, &self.name, side).await?;
+        match self.fleet(|fleet| fleet.forbidden.contains(&permission(verb))) {
+            Some(true) => {
+                let text = format!("{} is not allowed", permission(verb));
+                Err(Error::new(ErrorKind::Unauthorized, text).on(side.as_str()).not_happened())
+            }
+            Some(false) | None => Ok(()),
+        }
     }
 
     /// New replicas on a side cannot start any more, or can again.
@@ -65,6 +119,50 @@ impl ModelWorkloads {
                 None => fleet.broken.remove(&side.into()),
             };
         });
+    }
+
+    /// A side has room for that many replicas of each workload, or for any number.
+    pub fn limit_room(&self, side: impl Into<Side>, replicas: Option<u32>) {
+        self.fleet(|fleet| match replicas {
+            Some(replicas) => fleet.room.insert(side.into(), replicas),
+            None => fleet.room.remove(&side.into()),
+        });
+    }
+
+    /// Something that seems to stand in the way of a scale of a side, and does not.
+    pub fn endanger(&self, side: impl Into<Side>, hazard: Hazard) {
+        self.fleet(|fleet| fleet.hazards.entry(side.into()).or_default().push(hazard));
+    }
+
+    /// A side's load balancer has no address yet.
+    pub fn take_address(&self, side: impl Into<Side>) {
+        self.fleet(|fleet| fleet.addresses.insert(side.into(), Vec::new()));
+    }
+
+    /// A side's load balancer is made anew: it has that one address from now on.
+    pub fn readdress(&self, side: impl Into<Side>, address: &str) {
+        self.fleet(|fleet| fleet.addresses.insert(side.into(), vec![address.to_owned()]));
+    }
+
+    /// A permission is taken away: `model:scale`, `model:configure`, `model:fence`.
+    pub fn forbid(&self, permission: &str) {
+        self.fleet(|fleet| fleet.forbidden.insert(permission.to_owned()));
+    }
+
+    /// A secret that settings can name, and its value.
+    pub fn keep_secret(&self, name: &str, value: &str) {
+        self.fleet(|fleet| fleet.secrets.insert(name.to_owned(), value.to_owned()));
+    }
+
+    /// Somebody else sets something for every workload of a side, which runs with it at once.
+    pub fn set_by_hand(&self, side: impl Into<Side>, name: &str, is: Setting) {
+        let side = side.into();
+        self.world.with(|world| world.set_by_hand(&self.name, &side, name, &is));
+    }
+
+    /// What the running workloads of a side were started with under a setting's name, secrets in clear.
+    pub fn runs_with(&self, side: impl Into<Side>, name: &str) -> BTreeMap<String, Option<String>> {
+        self.world.with(|world| world.runs_with(&self.name, &side.into(), name))
     }
 
     /// Somebody else scales a side, at once.
@@ -86,124 +184,26 @@ impl ModelWorkloads {
             states.into_iter().flatten().map(|(name, state)| (name.clone(), state.ready)).collect()
         })
     }
-
-    fn set(&self, side: &Side, wanted: &Counts) {
-        self.world.with(|world| {
-            let takes = world.pace.scale;
-            let mut asked = Vec::new();
-            let states = world.fleets.get_mut(&self.name).and_then(|fleet| fleet.sides.get_mut(side));
-            for (workload, state) in states.into_iter().flatten() {
-                let Some(ready) = wanted.get(workload).copied() else { continue };
-                if (state.desired, state.ready) == (ready, ready) {
-                    continue;
-                }
-                state.desired = ready;
-                let (fleet, side, workload) = (self.name.clone(), side.clone(), workload.clone());
-                asked.push(Change::Ready { fleet, side, workload, ready });
-            }
-            // What was asked for before and is not done yet is superseded.
-            world.pending.retain(|_, change| !asked.iter().any(|new| is_same_workload(new, change)));
-            for change in asked {
-                world.ask(change, takes);
-            }
-        });
-    }
-
-    async fn await_ready(&self, cx: &Cx, side: &Side, wanted: &Counts) -> Result<Scaled> {
-        self.world
-            .until(cx, "scale", |world| {
-                let states = world.fleet(&self.name, side)?.values().cloned().collect::<Vec<_>>();
-                let is =
-                    |state: &WorkloadState| wanted.get(&state.name).is_none_or(|count| state.ready == *count);
-                let under_way = world.pending.values().any(|change| change.readies(&self.name, side));
-                if states.iter().all(is) && !under_way {
-                    return Ok(Some(Scaled { side: side.clone(), workloads: states }));
-                }
-                let short = states
-                    .iter()
-                    .any(|state| wanted.get(&state.name).is_some_and(|count| state.ready < *count));
-                let broken = world.fleets.get(&self.name).and_then(|fleet| fleet.broken.get(side));
-                if let Some(why) = broken.filter(|_| short) {
-                    return Err(Error::new(ErrorKind::Refused, why.clone()).on(side.as_str()));
-                }
-                Ok(None)
-            })
-            .await
-    }
 }
 
-fn is_same_workload(new: &Change, old: &Change) -> bool {
-    match (new, old) {
-        (
-            Change::Ready { fleet, side, workload, .. },
-            Change::Ready { fleet: of, side: on, workload: what, .. },
-        ) => (fleet, side, workload) == (of, on, what),
-        _ => false,
-    }
+/// What a verb needs to be allowed.
+pub(super) fn permission(verb: &str) -> String {
+    format!("model:{verb}")
 }
 
 impl Inner {
-    fn fleet(&self, name: &ResourceName, side: &Side) -> Result<&BTreeMap<String, WorkloadState>> {
+    pub(super) fn fleet(&self, name: &ResourceName, side: &Side) -> Result<&BTreeMap<String, WorkloadState>> {
         self.fleets
             .get(name)
             .and_then(|fleet| fleet.sides.get(side))
             .ok_or_else(|| Error::invalid(format!("{name} has no side {side}")))
-    }
-
-    /// How many of each a call wants.
-    fn wanted(&self, name: &ResourceName, call: &Scale) -> Result<Counts> {
-        let side = call.side.side()?;
-        let names = self.fleet(name, side)?.keys().cloned();
-        match &call.replicas {
-            Replicas::Count(count) => Ok(names.map(|name| (name, *count)).collect()),
-            Replicas::SameAs(at) => self.part(name, names, 100, at.side()?),
-            Replicas::Percent { percent, of } => self.part(name, names, *percent, of.side()?),
-            Replicas::Before => match self.fleets.get(name).and_then(|fleet| fleet.noted.get(side)) {
-                Some((_, counts)) => Ok(counts.clone()),
-                None => Err(Error::refused("nobody noted how many there were").on(side.as_str())),
-            },
-        }
-    }
-
-    /// A part of what another side wants.
-    fn part(
-        &self,
-        name: &ResourceName,
-        names: impl Iterator<Item = String>,
-        percent: u32,
-        from: &Side,
-    ) -> Result<Counts> {
-        if let Some(fault) = self.fault(name, from)? {
-            return Err(fault.error(from.as_str()).not_happened());
-        }
-        let other = self.fleet(name, from)?;
-        let part = |desired: u32| Replicas::part_of(percent, desired);
-        Ok(names.filter_map(|name| other.get(&name).map(|state| (name, part(state.desired)))).collect())
-    }
-
-    /// Keeps what a side has, once a run, for a later `before`.
-    fn note(&mut self, name: &ResourceName, side: &Side, run: &RunId) {
-        let Some(fleet) = self.fleets.get_mut(name) else { return };
-        if fleet.noted.get(side).is_some_and(|(by, _)| by == run) {
-            return;
-        }
-        let counts = fleet.sides.get(side).into_iter().flatten();
-        let counts = counts.map(|(name, state)| (name.clone(), state.desired)).collect();
-        fleet.noted.insert(side.clone(), (run.clone(), counts));
     }
 }
 
 #[async_trait]
 impl Observe<Staffing> for ModelWorkloads {
     async fn observe(&self, cx: &Cx) -> Result<Staffing> {
-        let delay = self.world.with(|world| {
-            let delays = world.sides.keys().map(|side| match world.fault(&self.name, side) {
-                Ok(Some(fault)) => fault.delay(world.pace.patience),
-                Ok(None) | Err(_) => world.pace.look,
-            });
-            delays.max().unwrap_or_default()
-        });
-        tokio::time::sleep(delay.min(cx.left().mul_f64(0.9))).await;
+        self.world.look_everywhere(cx, &self.name).await;
         self.world.with(|world| {
             let mut sides = BTreeMap::new();
             for side in world.sides.keys() {
@@ -215,61 +215,5 @@ impl Observe<Staffing> for ModelWorkloads {
             }
             Ok(Staffing::new(world.wall(Instant::now()), sides))
         })
-    }
-}
-
-#[async_trait]
-impl Effect<Scale> for ModelWorkloads {
-    async fn prepare(&self, cx: &Cx, call: &Scale) -> Result<Prepared> {
-        let side = call.side.side()?;
-        self.world.reach(cx, &self.name, side).await.map_err(Error::not_happened)?;
-        self.world.with(|world| {
-            let wanted = world.wanted(&self.name, call)?;
-            let states = world.fleet(&self.name, side)?;
-            let was: Counts = states.iter().map(|(name, state)| (name.clone(), state.desired)).collect();
-            let mut diff = Diff::default();
-            for (name, count) in &wanted {
-                let Some(state) = states.get(name) else { continue };
-                if (state.desired, state.ready) != (*count, *count) {
-                    let from = format!("{} of {}", state.ready, state.desired);
-                    diff = diff.and(format!("{side} {name}"), from, count.to_string());
-                }
-            }
-            let before = Before::of(&was)?;
-            Ok(if diff.0.is_empty() { Prepared::already(before) } else { Prepared::would(diff, before) })
-        })
-    }
-
-    async fn apply(&self, cx: &Cx, call: &Scale, _was: &Prepared) -> Result<Scaled> {
-        let side = call.side.side()?;
-        self.world.reach(cx, &self.name, side).await.map_err(Error::not_happened)?;
-        let wanted = self.world.with(|world| {
-            let wanted = world.wanted(&self.name, call)?;
-            if call.replicas != Replicas::Before {
-                world.note(&self.name, side, &cx.run);
-            }
-            Ok::<_, Error>(wanted)
-        })?;
-        self.set(side, &wanted);
-        self.await_ready(cx, side, &wanted).await
-    }
-
-    async fn undo(&self, cx: &Cx, call: &Scale, was: &Before) -> Result<()> {
-        let side = call.side.side()?;
-        let was: Counts = was.read()?;
-        self.world.reach(cx, &self.name, side).await?;
-        self.world.with(|world| {
-            let left = world.wanted(&self.name, call)?;
-            for (name, state) in world.fleet(&self.name, side)? {
-                let ours = [was.get(name), left.get(name)];
-                if !ours.contains(&Some(&state.desired)) {
-                    let text = format!("somebody scaled {name} to {} meanwhile", state.desired);
-                    return Err(Error::new(ErrorKind::Conflict, text).on(side.as_str()).not_happened());
-                }
-            }
-            Ok(())
-        })?;
-        self.set(side, &was);
-        self.await_ready(cx, side, &was).await.map(drop)
     }
 }

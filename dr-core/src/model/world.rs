@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::alarm::{Bell, ModelAlarm};
 use super::change::Change;
 use super::fault::Fault;
 use super::node::{Node, Record, What};
 use super::service::{ModelService, ServiceState};
 use super::store::{ModelStore, StoreState};
-use super::traffic::{ModelTraffic, Zone};
+use super::traffic::ModelTraffic;
 use super::workloads::{Fleet, ModelWorkloads};
+use super::zone::Zone;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::ids::{ResourceName, Side};
@@ -39,6 +41,12 @@ pub struct Pace {
     pub scale: Duration,
     /// From one authoritative server to the next.
     pub propagate: Duration,
+    /// Taking a copy, or sending it to another side.
+    pub backup: Duration,
+    /// Restoring one.
+    pub restore: Duration,
+    /// An alarm that goes off.
+    pub alarm: Duration,
 }
 
 impl Default for Pace {
@@ -53,6 +61,9 @@ impl Default for Pace {
             start: Duration::from_millis(200),
             scale: Duration::from_millis(500),
             propagate: Duration::from_millis(20),
+            backup: Duration::from_millis(300),
+            restore: Duration::from_millis(400),
+            alarm: Duration::from_millis(100),
         }
     }
 }
@@ -89,6 +100,7 @@ pub(super) struct Inner {
     pub(super) fleets: BTreeMap<ResourceName, Fleet>,
     pub(super) zones: BTreeMap<ResourceName, Zone>,
     pub(super) services: BTreeMap<ResourceName, ServiceState>,
+    pub(super) alarms: BTreeMap<ResourceName, BTreeMap<Side, Bell>>,
     pub(super) pending: BTreeMap<(Instant, u64), Change>,
     pub(super) violations: Vec<Violation>,
     pub(super) requests: u64,
@@ -108,6 +120,7 @@ impl World {
             fleets: BTreeMap::new(),
             zones: BTreeMap::new(),
             services: BTreeMap::new(),
+            alarms: BTreeMap::new(),
             pending: BTreeMap::new(),
             violations: Vec::new(),
             requests: 0,
@@ -184,6 +197,16 @@ impl World {
         ModelService { world: self.clone(), name }
     }
 
+    /// An alarm of that name on each side: quiet, armed, and heard by these.
+    pub fn alarm(&self, name: impl Into<ResourceName>, reaches: &[&str]) -> ModelAlarm {
+        let name = name.into();
+        self.with(|world| {
+            let bells = world.sides.keys().map(|side| (side.clone(), Bell::reaching(reaches))).collect();
+            world.alarms.entry(name.clone()).or_insert(bells);
+        });
+        ModelAlarm { world: self.clone(), name }
+    }
+
     /// Everything in it, ready to be bound to a script.
     pub fn resources(&self) -> BTreeMap<ResourceName, Resource> {
         let names = self.with(|world| {
@@ -191,7 +214,8 @@ impl World {
             let fleets: Vec<_> = world.fleets.keys().cloned().collect();
             let zones: Vec<_> = world.zones.keys().cloned().collect();
             let services: Vec<_> = world.services.keys().cloned().collect();
-            (stores, fleets, zones, services)
+            let alarms: Vec<_> = world.alarms.keys().cloned().collect();
+            (stores, fleets, zones, services, alarms)
         });
         let world = || self.clone();
         let mut all = BTreeMap::new();
@@ -206,6 +230,9 @@ impl World {
         }
         for name in names.3 {
             all.insert(name.clone(), ModelService { world: world(), name }.resource());
+        }
+        for name in names.4 {
+            all.insert(name.clone(), ModelAlarm { world: world(), name }.resource());
         }
         all
     }
@@ -255,6 +282,18 @@ impl World {
                 Err(fault.error(side.as_str()))
             }
         }
+    }
+
+    /// Looks at every side at once, and waits for the slowest.
+    pub(super) async fn look_everywhere(&self, cx: &Cx, name: &ResourceName) {
+        let delay = self.with(|world| {
+            let delays = world.sides.keys().map(|side| match world.fault(name, side) {
+                Ok(Some(fault)) => fault.delay(world.pace.patience),
+                Ok(None) | Err(_) => world.pace.look,
+            });
+            delays.max().unwrap_or_default()
+        });
+        tokio::time::sleep(delay.min(cx.left().mul_f64(0.9))).await;
     }
 
     /// Waits until `is` has an answer, looking whenever something is due.

@@ -32,6 +32,7 @@ async fn phases_run_in_their_order_and_fence_before_promotion() {
         order,
         [
             "roles/check-roles:orders",
+            "roles/check-room:services",
             "preflight/observe:orders",
             "scale_up/scale:services",
             "promote/fence:orders",
@@ -83,7 +84,7 @@ async fn an_intent_stands_in_the_journal_before_its_outcome() {
         assert!(started.is_some() && started < succeeded, "{id}: {}", run.story());
         seen += 1;
     }
-    assert_eq!(seen, 8);
+    assert_eq!(seen, 9);
 }
 
 #[tokio::test(start_paused = true)]
