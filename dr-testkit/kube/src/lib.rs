@@ -13,6 +13,7 @@
 
 mod access;
 mod audit;
+mod bring_up;
 mod chance;
 mod command_line;
 mod error;

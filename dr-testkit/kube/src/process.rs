@@ -23,8 +23,10 @@ pub(crate) enum Owner {
     Process(u32),
 }
 
-/// Runs its arguments, and ends them when process `$0` ends, or when it is itself killed.
-const KEEPER: &str = r#"setpriv --pdeathsig KILL "$@" & tail --pid="$0" -s 0.2 -f /dev/null; kill -KILL $!"#;
+/// Runs its arguments, and ends them when process `$0` ends or when it is killed itself. It ends with them.
+const KEEPER: &str = r#"setpriv --pdeathsig KILL "$@" & server=$!
+(tail --pid="$0" -s 0.2 -f /dev/null; kill -9 -$$) &
+wait $server; kill -9 -$$"#;
 
 /// A server that runs.
 #[derive(Debug)]

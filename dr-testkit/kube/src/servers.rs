@@ -22,6 +22,10 @@ impl Servers {
     /// Finds them where the ecosystem looks: `KUBEBUILDER_ASSETS`, `/usr/local/kubebuilder/bin`, then the cache that
     /// `scripts/kube.sh` fills. What is not there is an error that says so; it is looked for once in a process.
     pub fn find() -> Result<Self> {
+        Ok(Self::locate()?)
+    }
+
+    pub(crate) fn locate() -> Result<Self, KubeFault> {
         static FOUND: OnceLock<Servers> = OnceLock::new();
         if let Some(found) = FOUND.get() {
             return Ok(found.clone());

@@ -65,7 +65,8 @@ impl Rights {
 
 impl Access {
     /// Makes a service account with exactly these rights, and returns when the server knows them. The access given must
-    /// be an administrator's. The rights live in a role of the user's name, which a test may change.
+    /// be an administrator's, and the name one that nobody has there yet. The rights live in a role of that name, which a
+    /// test may change.
     pub async fn user(&self, name: &str, rights: Rights) -> Result<Self> {
         let client = self.client().await?;
         let home = rights.namespace.as_deref().unwrap_or("default");
