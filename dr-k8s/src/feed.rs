@@ -60,6 +60,7 @@ impl Versioned for crate::objects::Job {
     }
 }
 
+/// One line of a watch. What failed carries a [`Status`], whose own `status` is a word: it is none of our objects.
 #[derive(Deserialize)]
 #[serde(bound = "T: DeserializeOwned")]
 struct Event<T> {
@@ -162,20 +163,21 @@ impl Feed {
     fn read<T: Versioned>(&mut self, line: &[u8]) -> Result<Option<Change<T>>> {
         let event: Event<T> = match serde_json::from_slice(line) {
             Ok(event) => event,
-            Err(error) => {
-                let what = format!("WATCH {}", self.path);
-                return Err(self.cluster.tell(&what, Fault::Garbled(error)));
-            }
+            Err(error) => match serde_json::from_slice::<Event<Status>>(line) {
+                // Whatever it is, what was missed is not known: all is listed again. 410 is the usual one.
+                Ok(failed) if failed.kind == "ERROR" => {
+                    let said = failed.object.message;
+                    self.cx.progress.say(format!("{}: watched anew: {said}", self.cluster.side));
+                    self.version = None;
+                    self.lines = None;
+                    return Ok(None);
+                }
+                Ok(_) | Err(_) => {
+                    let what = format!("WATCH {}", self.path);
+                    return Err(self.cluster.tell(&what, Fault::Garbled(error)));
+                }
+            },
         };
-        if event.kind == "ERROR" {
-            // Whatever it is, what was missed is not known: all is listed again. 410 is the usual one.
-            let said = serde_json::from_slice::<Event<Status>>(line).map(|event| event.object.message);
-            let said = said.unwrap_or_default();
-            self.cx.progress.say(format!("{}: watched anew: {said}", self.cluster.side));
-            self.version = None;
-            self.lines = None;
-            return Ok(None);
-        }
         if !event.object.version().is_empty() {
             self.version = Some(event.object.version().to_owned());
         }
@@ -231,5 +233,19 @@ impl Lines {
                 Ok(Some(Err(_)) | None) | Err(_) => return None,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objects::{Pod, Workload};
+
+    #[test]
+    fn an_error_in_a_watch_is_never_taken_for_an_object() {
+        let line = br#"{"type":"ERROR","object":{"kind":"Status","status":"Failure","code":410,"message":"too old"}}"#;
+        assert!(serde_json::from_slice::<Event<Workload>>(line).is_err());
+        assert!(serde_json::from_slice::<Event<Pod>>(line).is_err());
+        assert_eq!(serde_json::from_slice::<Event<Status>>(line).unwrap().object.code, 410);
     }
 }

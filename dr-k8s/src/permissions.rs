@@ -143,10 +143,12 @@ pub(crate) fn of(config: &Config, verb: &str) -> Vec<Permission> {
         }
     }
     all.sort();
-    all.dedup_by(|one, other| {
-        one.optional = one.optional && other.optional;
-        (one.verb, &one.group, &one.resource, one.subresource, one.cluster_wide)
-            == (other.verb, &other.group, &other.resource, other.subresource, other.cluster_wide)
+    all.dedup_by(|next, kept| {
+        let same = (next.verb, &next.group, &next.resource, next.subresource, next.cluster_wide)
+            == (kept.verb, &kept.group, &kept.resource, kept.subresource, kept.cluster_wide);
+        // Needed by one of them, it is needed.
+        kept.optional &= next.optional || !same;
+        same
     });
     all
 }
@@ -167,6 +169,15 @@ mod tests {
         let said = said("scale");
         assert!(said.contains(&"patch deployments.apps/scale".to_owned()), "{said:?}");
         assert!(said.contains(&"patch statefulsets.apps/scale".to_owned()), "{said:?}");
+    }
+
+    #[test]
+    fn a_right_without_which_it_goes_on_stays_one() {
+        let config = Config::read(&json!({ "namespace": "p", "contexts": { "e": "a" } })).unwrap();
+        let all = of(&config, "scale");
+        let nodes = all.iter().find(|right| right.resource == "nodes").unwrap();
+        assert!(nodes.optional && nodes.cluster_wide);
+        assert!(all.iter().any(|right| right.resource == "pods" && !right.cluster_wide && !right.optional));
     }
 
     #[test]

@@ -392,8 +392,7 @@ impl Change<'_> {
 
     /// One try; `true` if it is so now.
     async fn step(&self, path: &str, seen: &Now) -> Result<bool> {
-        let autoscaled = self.one.autoscaler.is_some() && self.to > 0 && seen.replicas >= self.to;
-        if seen.replicas == self.to || autoscaled {
+        if seen.replicas == self.to {
             return Ok(true);
         }
         let mut version = seen.version.clone();

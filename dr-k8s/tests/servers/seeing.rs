@@ -8,6 +8,7 @@ use dr_k8s::ClusterState;
 use dr_testkit_kube::{Behaviour, Contexts, Rights};
 use serde_json::{Value, json};
 
+use crate::conformance::parts;
 use crate::scaling::scale;
 use crate::town::{Town, connect, cx};
 
@@ -39,12 +40,8 @@ fn rights(namespace: &str, without: Option<&str>) -> Rights {
     needed.iter().filter(|right| Some(right.as_str()) != without).fold(
         Rights::within(namespace),
         |rights, right| {
-            let (verb, resource) = right.split_once(' ').unwrap();
-            let (resource, subresource) =
-                resource.split_once('/').map_or((resource, None), |(of, sub)| (of, Some(sub)));
-            let (plural, group) = resource.split_once('.').unwrap_or((resource, ""));
-            let name = subresource.map_or(plural.to_owned(), |sub| format!("{plural}/{sub}"));
-            rights.allow(group, &[&name], &[verb])
+            let (verb, group, resource) = parts(right);
+            rights.allow(&group, &[&resource], &[verb])
         },
     )
 }

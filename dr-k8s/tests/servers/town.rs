@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dr_core::resource::{Backend, Connect, Cx, Redactor, Resource, Secret, SecretRef, SecretSource};
-use dr_core::{Result, SystemClock, async_trait};
+use dr_core::{Error, Result, SystemClock, async_trait};
 use dr_testkit_kube::{
     Access, Allocatable, Audit, Behaviour, Contexts, Kubelet, KubeletOptions, Passage, Relay, SharedRegion,
 };
@@ -45,13 +45,20 @@ pub struct Town {
 }
 
 /// The only secret of these tests.
+pub const SECRET: &str = "postgres://app:hunter2@db.west/shop";
+
+/// What a Secret holds.
+pub fn decoded(text: &str) -> String {
+    String::from_utf8(data_encoding::BASE64.decode(text.as_bytes()).unwrap()).unwrap()
+}
+
 #[derive(Debug)]
 struct Vault;
 
 #[async_trait]
 impl SecretSource for Vault {
     async fn fetch(&self, _: &SecretRef) -> Result<Secret> {
-        Ok(Secret::new("postgres://app:hunter2@db.west/shop"))
+        Ok(Secret::new(SECRET))
     }
 }
 
@@ -257,9 +264,20 @@ impl Town {
 
     /// The same with more configuration.
     pub async fn with(more: Value, behaviour: Behaviour) -> Result<Self> {
+        Self::sized(0, more, behaviour, async |place| Ok(place.access.clone())).await
+    }
+
+    /// The same with so many in the west, seen by whoever is let in.
+    pub async fn sized(
+        west: u32,
+        more: Value,
+        behaviour: Behaviour,
+        whose: impl AsyncFn(&Place) -> Result<Access>,
+    ) -> Result<Self> {
+        let replicas = west;
         let (east, west) = SharedRegion::pair().await?;
         let (east, west) = tokio::try_join!(Place::new(&east, behaviour), Place::new(&west, behaviour))?;
-        for (place, replicas) in [(&east, 2), (&west, 0)] {
+        for (place, replicas) in [(&east, 2), (&west, replicas)] {
             for name in ["web", "api"] {
                 place.put("deployments", deployment(name, replicas)).await;
             }
@@ -268,10 +286,10 @@ impl Town {
         west.settled().await;
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("kubeconfig");
-        let through = |place: &Place| place.access.via(place.relay.address());
+        let through = async |place: &Place| Ok::<_, Error>(whose(place).await?.via(place.relay.address()));
         Contexts::new()
-            .with("prod-east", &through(&east))
-            .with("prod-west", &through(&west))
+            .with("prod-east", &through(&east).await?)
+            .with("prod-west", &through(&west).await?)
             .write_to(&file)?;
         let mut config = json!({
             "kubeconfig": file,
