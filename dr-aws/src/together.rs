@@ -1,5 +1,6 @@
 //! Several things at once, and what their errors mean together.
 
+use dr_core::resource::{Proof, Wanted};
 use dr_core::{Error, Happened, Result, Retry};
 use futures_util::future::join_all;
 
@@ -30,6 +31,14 @@ pub(crate) async fn all<T, F: Future<Output = Result<T>>>(work: Vec<F>) -> Resul
 /// Does all of it side by side, where nothing can fail.
 pub(crate) async fn each<T, F: Future<Output = T>>(work: Vec<F>) -> Vec<T> {
     join_all(work).await
+}
+
+/// The proofs of verbs that a kind has not: none can be had.
+pub(crate) fn unoffered(wanted: &[Wanted], offered: &[&str]) -> Vec<Proof> {
+    let others =
+        wanted.iter().filter(|wanted| wanted.verb != "observe" && !offered.contains(&wanted.verb.as_str()));
+    let proof = |wanted: &Wanted| Proof::missing(format!("`{}`", wanted.verb), "this kind has no such verb");
+    others.map(proof).collect()
 }
 
 /// The error of a part of something that has acted elsewhere: it may have happened.

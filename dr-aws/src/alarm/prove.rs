@@ -8,10 +8,11 @@ use super::bells::Bells;
 use super::config::AlarmSide;
 use super::history::told;
 use crate::asking::Op;
-use crate::together::each;
+use crate::together::{each, unoffered};
 
-/// An alarm that is nowhere: setting it is authorised and then finds nothing.
-const NOWHERE: &str = "dr-proves-that-it-may-ask";
+/// What makes an alarm's name that of one that is nowhere: setting it is authorised and then finds nothing. A policy
+/// that names the alarms by the beginning of their names holds for it as well.
+const NOWHERE: &str = ".dr-ready";
 
 #[async_trait]
 impl Proves for Bells {
@@ -24,7 +25,7 @@ impl Proves for Bells {
             wanted.iter().filter(of_it).any(|wanted| wanted.side.as_ref().is_none_or(|on| on == side))
         };
         let proving = there.map(|(side, at)| self.prove_side(cx, side, at, triggers(side))).collect();
-        each(proving).await.into_iter().flatten().collect()
+        each(proving).await.into_iter().flatten().chain(unoffered(wanted, &[Trigger::VERB])).collect()
     }
 }
 
@@ -66,27 +67,34 @@ impl Bells {
 
     async fn prove_setting(&self, cx: &Cx, side: &Side, at: &AlarmSide) -> Proof {
         let what = format!("cloudwatch:SetAlarmState ({side})");
+        let Some(name) = at.names.first() else {
+            return Proof::unknown(what, "there is no alarm to ask for");
+        };
+        let nowhere: String = name.chars().take(200).chain(NOWHERE.chars()).collect();
         let cloudwatch = self.aws.cloudwatch(&at.region);
         let asked = Op::changes("cloudwatch:SetAlarmState")
             .at(&at.region)
             .ask(cx, || {
                 cloudwatch
                     .set_alarm_state()
-                    .alarm_name(NOWHERE)
+                    .alarm_name(&nowhere)
                     .state_value(StateValue::Ok)
                     .state_reason("dr ready: this alarm does not exist")
                     .send()
             })
             .await;
         match asked {
-            Ok(_) => Proof::unknown(what, format!("there is an alarm called {NOWHERE}: rename it")),
-            Err(error) if error.is_not_found() => {
-                Proof::proven(what, "asked of an alarm that is nowhere: allowed, and nothing to do")
-            }
-            Err(error) if error.is_denied() => Proof::unknown(
+            Ok(_) => Proof::unknown(what, format!("there is an alarm called {nowhere}: rename it")),
+            Err(error) if error.is_not_found() => Proof::proven(
                 what,
-                "denied for another alarm; whether it is allowed for these alone shows: \
-                 aws iam simulate-principal-policy --action-names cloudwatch:SetAlarmState",
+                format!("asked of {nowhere}, which does not exist: allowed, and nothing to do"),
+            ),
+            Err(error) if error.is_denied() => Proof::missing(
+                what,
+                format!(
+                    "denied for {nowhere}, which does not exist ({error}); whether it is allowed for the alarms alone \
+                     shows: aws iam simulate-principal-policy --action-names cloudwatch:SetAlarmState"
+                ),
             ),
             Err(error) => verdict(what, &Error::from(error)),
         }

@@ -1,13 +1,12 @@
 //! The verb `trigger`: each alarm of a side is set off by name, until CloudWatch's history says that its actions were
-//! carried out; then it is put back into the state that it had.
+//! carried out; then it is set back.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use aws_sdk_cloudwatch::types::StateValue;
 use dr_core::resource::{Before, Cx, Diff, Effect, Prepared, Trigger, Triggered};
-use dr_core::{Error, ErrorKind, Happened, Region, Result, async_trait};
-use serde::{Deserialize, Serialize};
+use dr_core::{Error, ErrorKind, Happened, Region, Result, Timestamp, async_trait};
 
 use super::bells::Bells;
 use super::history::{Told, told};
@@ -20,14 +19,6 @@ use crate::waiting::{Look, Pace, until};
 /// CloudWatch takes reasons of up to 1,023 characters.
 const SAYING: usize = 700;
 
-/// Each alarm's state before, in CloudWatch's word.
-type Was = BTreeMap<String, AlarmWas>;
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct AlarmWas {
-    state: String,
-}
-
 /// One alarm in a rehearsal.
 struct Rehearsal<'a> {
     cx: &'a Cx,
@@ -39,6 +30,8 @@ struct Rehearsal<'a> {
     reason: String,
     /// Whether this attempt has set it off.
     rung: AtomicBool,
+    /// When an earlier attempt did that did not reach everybody, in milliseconds.
+    earlier: AtomicI64,
 }
 
 #[async_trait]
@@ -47,43 +40,40 @@ impl Effect<Trigger> for Bells {
         let side = call.side.side()?;
         let region = &self.side(side)?.region;
         let mark = mark(cx);
-        let (mut was, mut diff) = (Was::new(), Diff::default());
+        let mut diff = Diff::default();
         for (name, seen) in self.look(cx, side).await? {
             let seen = heard(&name, seen)?;
             let told = told(cx, &self.aws, region, &name, &mark, &seen.actions).await?;
             let ours = is_ours(&seen, &mark);
             if is_done(&told, &seen) && !ours {
-                was.insert(name, AlarmWas { state: state(&seen) });
                 continue;
             }
             if told.went_off.is_none() && !ours {
                 at_rest(&seen)?;
             }
-            let to = format!("ALARM until {} were carried out, then as it was", seen.actions.join(", "));
+            let to = format!("ALARM until {} were carried out, then OK again", seen.actions.join(", "));
             diff = diff.and(format!("{side} {name}"), state(&seen), to);
-            was.insert(name, AlarmWas { state: state(&seen) });
         }
-        let before = Before::of(&was)?;
+        // It was quiet, or would not have been set off: there is nothing else to put back.
+        let before = Before::nothing();
         Ok(if diff.0.is_empty() { Prepared::already(before) } else { Prepared::would(diff, before) })
     }
 
-    async fn apply(&self, cx: &Cx, call: &Trigger, was: &Prepared) -> Result<Triggered> {
+    async fn apply(&self, cx: &Cx, call: &Trigger, _was: &Prepared) -> Result<Triggered> {
         let side = call.side.side()?;
-        let was: Was = was.before.read()?;
         let alarms = self.side(side)?;
         let rehearsals: Vec<Rehearsal<'_>> =
             alarms.names.iter().map(|name| self.rehearsal(cx, &alarms.region, name, call)).collect();
-        let ringing = rehearsals.iter().map(|rehearsal| rehearsal.through(was.get(rehearsal.name))).collect();
-        let reached = all(ringing).await?;
-        Ok(Triggered::new(side.clone(), reached.into_iter().flatten().collect()))
+        let ringing = rehearsals.iter().map(Rehearsal::through).collect();
+        let reached: BTreeSet<String> = all(ringing).await?.into_iter().flatten().collect();
+        Ok(Triggered::new(side.clone(), reached.into_iter().collect()))
     }
 
-    async fn undo(&self, cx: &Cx, call: &Trigger, was: &Before) -> Result<()> {
-        let was: Was = was.read()?;
+    async fn undo(&self, cx: &Cx, call: &Trigger, _was: &Before) -> Result<()> {
         let alarms = self.side(call.side.side()?)?;
         let rehearsals: Vec<Rehearsal<'_>> =
             alarms.names.iter().map(|name| self.rehearsal(cx, &alarms.region, name, call)).collect();
-        let quieting = rehearsals.iter().map(|rehearsal| rehearsal.quiet(was.get(rehearsal.name))).collect();
+        let quieting = rehearsals.iter().map(Rehearsal::quiet).collect();
         all(quieting).await.map(drop)
     }
 }
@@ -102,7 +92,16 @@ impl Bells {
             None => "This is a rehearsal: nothing is wrong.".to_owned(),
         };
         let reason = format!("{saying} {mark} dr set this alarm off by hand and sets it back.");
-        Rehearsal { cx, aws: &self.aws, region, name, mark, reason, rung: AtomicBool::new(false) }
+        Rehearsal {
+            cx,
+            aws: &self.aws,
+            region,
+            name,
+            mark,
+            reason,
+            rung: AtomicBool::new(false),
+            earlier: AtomicI64::new(0),
+        }
     }
 }
 
@@ -143,19 +142,28 @@ fn at_rest(seen: &Seen) -> Result<()> {
         None => {
             Err(Error::refused("CloudWatch gives it a state that is not understood").on(seen.name.clone()))
         }
-        Some(_) => Ok(()),
+        Some(StateValue::Ok) => Ok(()),
+        Some(_) => Err(Error::refused(format!(
+            "it has no data ({}): it would not be seen to be quiet again, and would not go off by itself either",
+            seen.reason
+        ))
+        .on(seen.name.clone())),
     }
 }
 
 impl Rehearsal<'_> {
     /// Sets it off, waits until everything it does was carried out, and quiets it, whatever came of it.
-    async fn through(&self, was: Option<&AlarmWas>) -> Result<Vec<String>> {
+    async fn through(&self) -> Result<Vec<String>> {
         // Some time is kept for quieting it.
         let ringing = self.cx.within(self.cx.left().mul_f64(0.8));
         let heard = until(&ringing, self.name, Pace::QUICK, || self.ring(&ringing)).await;
-        let quiet = self.quiet(was).await;
+        let quiet = self.quiet().await;
         match (heard, quiet) {
-            (Ok(reached), Ok(())) => Ok(reached),
+            (Ok(reached), Ok(())) => {
+                let seen = until(self.cx, self.name, Pace::QUICK, || self.is_quiet()).await;
+                seen.map_err(|error| in_doubt(error.on(self.name)))?;
+                Ok(reached)
+            }
             (Ok(_), Err(error)) => {
                 Err(in_doubt(error.with("and", "it was heard, and may still be in ALARM")))
             }
@@ -174,21 +182,24 @@ impl Rehearsal<'_> {
         let seen = self.look(cx).await?;
         let told = told(cx, self.aws, self.region, self.name, &self.mark, &seen.actions).await?;
         let waiting = told.waiting(&seen.actions);
-        if told.went_off.is_some() && waiting.is_empty() {
-            return match told.failed.as_slice() {
-                [] => Ok(Look::Done(
-                    told.reached.iter().map(|action| format!("{action} (by {})", self.name)).collect(),
-                )),
-                failed => {
-                    let words: Vec<&str> = failed.iter().map(|(_, said)| said.as_str()).collect();
-                    Err(Error::new(ErrorKind::Refused, words.join("; ")))
-                }
-            };
-        }
         let ours = is_ours(&seen, &self.mark);
-        if told.went_off.is_some() || ours || self.rung.load(Ordering::Relaxed) {
-            let says = format!("it went off; nothing says yet that {} were carried out", waiting.join(", "));
-            return Ok(Look::Not(says));
+        let at = told.went_off.map_or(0, Timestamp::as_millis);
+        let fresh = at > self.earlier.load(Ordering::Relaxed);
+        let rung = self.rung.load(Ordering::Relaxed);
+        match (told.went_off.is_some() && fresh, waiting.as_slice(), told.failed.as_slice()) {
+            (true, [], []) => return Ok(Look::Done(told.reached)),
+            (true, [], failed) if rung || ours => {
+                let words: Vec<&str> = failed.iter().map(|(_, said)| said.as_str()).collect();
+                return Err(Error::new(ErrorKind::Refused, words.join("; ")));
+            }
+            // An earlier attempt went off and did not reach everybody: it goes off again.
+            (true, [], _) => self.earlier.store(at, Ordering::Relaxed),
+            (told, waiting, _) if told || ours || rung => {
+                let says =
+                    format!("it went off; nothing says yet that {} were carried out", waiting.join(", "));
+                return Ok(Look::Not(says));
+            }
+            (false | true, _, _) => {}
         }
         at_rest(&seen)?;
         match self.set(cx, StateValue::Alarm, &self.reason).await {
@@ -204,25 +215,27 @@ impl Rehearsal<'_> {
         }
     }
 
-    /// Puts it back into the state that it had, if it still stands as this run left it.
-    async fn quiet(&self, was: Option<&AlarmWas>) -> Result<()> {
-        until(self.cx, self.name, Pace::QUICK, || self.quieten(was))
-            .await
-            .map_err(|error| error.on(self.name))
+    /// Sets it back, if it still stands as this run left it.
+    async fn quiet(&self) -> Result<()> {
+        let quieted = until(self.cx, self.name, Pace::QUICK, || self.quieten()).await;
+        quieted.map_err(|error| error.on(self.name))
     }
 
-    async fn quieten(&self, was: Option<&AlarmWas>) -> Result<Look<()>> {
+    async fn quieten(&self) -> Result<Look<()>> {
         let seen = self.look(self.cx).await?;
         if !is_ours(&seen, &self.mark) {
             return Ok(Look::Done(()));
         }
-        let to = match was.map(|was| StateValue::from(was.state.as_str())) {
-            // It finds its own state with its next data.
-            None | Some(StateValue::Alarm) => StateValue::InsufficientData,
-            Some(state) => state,
-        };
-        self.set(self.cx, to, &format!("The rehearsal is over. {}", self.mark)).await?;
+        self.set(self.cx, StateValue::Ok, &format!("The rehearsal is over. {}", self.mark)).await?;
         Ok(Look::Not("it was set back".to_owned()))
+    }
+
+    async fn is_quiet(&self) -> Result<Look<()>> {
+        let seen = self.look(self.cx).await?;
+        Ok(match seen.state {
+            Some(StateValue::Ok) => Look::Done(()),
+            _ => Look::Not(format!("it is {} after the rehearsal ({})", state(&seen), seen.reason)),
+        })
     }
 
     async fn look(&self, cx: &Cx) -> Result<Seen> {

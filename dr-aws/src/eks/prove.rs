@@ -1,14 +1,16 @@
 //! What of a plan's needs can be proven without changing a node group.
 
-use dr_core::resource::{Cx, Proof, Proves, Scale, Wanted};
+use dr_core::resource::{Call, Cx, Proof, Proves, Scale, Wanted};
 use dr_core::{Error, Side, async_trait};
 
 use super::group::Group;
 use super::nodes::Nodes;
-use crate::together::each;
+use crate::together::{each, unoffered};
 
-/// A node group that is nowhere: a change that is allowed finds nothing to change.
-const NOWHERE: &str = "dr-proves-that-it-may-ask";
+/// What makes a group's name that of one that is nowhere: a change that is allowed finds nothing to change.
+const NOWHERE: &str = "-dr-ready";
+
+const SCALE: &str = <Scale as Call>::VERB;
 
 #[async_trait]
 impl Proves for Nodes {
@@ -21,13 +23,12 @@ impl Proves for Nodes {
         };
         let sides: Vec<&Side> = self.plan.sides.keys().filter(there).collect();
         let scales = |side: &Side| {
-            wanted.iter().any(|wanted| {
-                wanted.verb == <Scale as dr_core::resource::Call>::VERB
-                    && wanted.side.as_ref().is_none_or(|on| on == side)
-            })
+            wanted
+                .iter()
+                .any(|wanted| wanted.verb == SCALE && wanted.side.as_ref().is_none_or(|on| on == side))
         };
         let proving = sides.into_iter().map(|side| self.prove_side(cx, side, scales(side))).collect();
-        each(proving).await.into_iter().flatten().collect()
+        each(proving).await.into_iter().flatten().chain(unoffered(wanted, &[SCALE])).collect()
     }
 }
 
@@ -57,22 +58,24 @@ impl Group {
     /// a policy that names this one group alone is not seen by it.
     async fn proves_changing(&self, cx: &Cx, side: &Side) -> Proof {
         let what = format!("eks:UpdateNodegroupConfig in {} ({side})", self.cluster.name);
+        let nowhere: String = self.name.chars().take(50).chain(NOWHERE.chars()).collect();
         let eks = self.aws.eks(&self.cluster.region);
         let asked = self
             .changes("eks:UpdateNodegroupConfig")
             .ask(cx, || {
-                eks.update_nodegroup_config().cluster_name(&self.cluster.name).nodegroup_name(NOWHERE).send()
+                eks.update_nodegroup_config().cluster_name(&self.cluster.name).nodegroup_name(&nowhere).send()
             })
             .await;
         match asked {
-            Ok(_) => Proof::unknown(what, format!("there is a node group called {NOWHERE}: rename it")),
-            Err(error) if error.is_not_found() => {
-                Proof::proven(what, "asked of a node group that is nowhere: allowed, and nothing to do")
-            }
-            Err(error) if error.is_denied() => Proof::unknown(
+            Ok(_) => Proof::unknown(what, format!("there is a node group called {nowhere}: rename it")),
+            Err(error) if error.is_not_found() => Proof::proven(
+                what,
+                format!("asked of {nowhere}, which does not exist: allowed, and nothing to do"),
+            ),
+            Err(error) if error.is_denied() => Proof::missing(
                 what,
                 format!(
-                    "denied for another node group of the cluster; whether it is allowed for {} alone shows: \
+                    "denied for {nowhere}, which does not exist ({error}); whether it is allowed for {} alone shows: \
                      aws iam simulate-principal-policy --action-names eks:UpdateNodegroupConfig",
                     self.name
                 ),

@@ -6,7 +6,7 @@ use dr_core::{Error, ErrorKind, Region, Side, async_trait};
 
 use super::buckets::{Buckets, Place};
 use super::marker::Marker;
-use crate::together::each;
+use crate::together::{each, unoffered};
 
 /// No object has this ETag: a write on the condition that it does is authorised and then finds nothing to do.
 const NO_ETAG: &str = "\"00000000000000000000000000000000\"";
@@ -23,7 +23,8 @@ impl Proves for Buckets {
             wanted.iter().filter(of_it).any(|wanted| wanted.side.as_ref().is_none_or(|on| on == side))
         };
         let proving = places.iter().map(|place| self.prove_place(cx, *place, writes(place.side))).collect();
-        each(proving).await.into_iter().flatten().collect()
+        let all = each(proving).await.into_iter().flatten();
+        all.chain(unoffered(wanted, &[Restore::VERB, Marker::VERB])).collect()
     }
 }
 
