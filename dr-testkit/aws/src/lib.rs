@@ -43,6 +43,7 @@ mod quotas;
 mod rds;
 mod recorder;
 mod route53;
+mod s3;
 mod server;
 mod service;
 mod sts;

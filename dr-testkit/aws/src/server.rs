@@ -21,7 +21,7 @@ use crate::recorder::Outcome;
 use crate::service::Service;
 use crate::wire::{ApiError, Protocol, Request, Scope, decode_cbor, parse_form};
 use crate::world::{Shared, World};
-use crate::{cloudwatch, eks, quotas, rds, route53, sts};
+use crate::{cloudwatch, eks, quotas, rds, route53, s3, sts};
 
 pub(crate) type Reply = Response<Full<Bytes>>;
 
@@ -141,7 +141,7 @@ fn perform(world: &mut World, request: &Request) -> Result<Reply, ApiError> {
         Service::Eks => eks::perform(world, request)?,
         Service::ServiceQuotas => quotas::perform(world, request)?,
         Service::CloudWatch => cloudwatch::perform(world, request)?,
-        Service::S3 => return Err(unknown(request.service, &request.action)),
+        Service::S3 => s3::perform(world, request)?,
     };
     Ok(answer.write(request))
 }
@@ -188,6 +188,10 @@ fn understand(
     let action = match (service, protocol) {
         (Service::Route53, _) => route53::action(&method, &path).map(str::to_owned),
         (Service::Eks, _) => eks::action(&method, &path).map(str::to_owned),
+        (Service::S3, _) => {
+            let copies = parts.headers.contains_key("x-amz-copy-source");
+            s3::action(&method, &path, &query, copies).map(str::to_owned)
+        }
         (_, Protocol::Query(_)) => fields.get("Action").and_then(Value::as_str).map(str::to_owned),
         (_, Protocol::Json11) => target.and_then(|target| target.rsplit('.').next()).map(str::to_owned),
         (_, Protocol::Cbor) => path.last().cloned(),

@@ -21,6 +21,7 @@ use crate::quotas::Quotas;
 use crate::rds::{self, Rds, Store, StoreKey};
 use crate::recorder::Recorder;
 use crate::route53::{self, Balancer, Route53};
+use crate::s3::{self, S3};
 
 /// What the server, the name servers and the handle share.
 #[derive(Debug)]
@@ -52,6 +53,7 @@ pub(crate) struct World {
     pub(crate) endpoints: BTreeMap<IpAddr, bool>,
     pub(crate) apps: BTreeMap<String, App>,
     pub(crate) cloudwatch: BTreeMap<Place, CloudWatch>,
+    pub(crate) s3: S3,
     pub(crate) eks: BTreeMap<Place, Eks>,
     pub(crate) quotas: BTreeMap<Place, Quotas>,
     /// Global databases, by account and name.
@@ -83,6 +85,7 @@ pub(crate) enum Due {
     Aurora(aurora::Due),
     Eks(eks::Due),
     CloudWatch(cloudwatch::Due),
+    S3(s3::Due),
 }
 
 impl From<route53::Due> for Due {
@@ -112,6 +115,12 @@ impl From<eks::Due> for Due {
 impl From<cloudwatch::Due> for Due {
     fn from(due: cloudwatch::Due) -> Self {
         Self::CloudWatch(due)
+    }
+}
+
+impl From<s3::Due> for Due {
+    fn from(due: s3::Due) -> Self {
+        Self::S3(due)
     }
 }
 
@@ -155,6 +164,7 @@ impl World {
             endpoints: BTreeMap::new(),
             apps: BTreeMap::new(),
             cloudwatch: BTreeMap::new(),
+            s3: S3::default(),
             eks: BTreeMap::new(),
             quotas: BTreeMap::new(),
             globals: BTreeMap::new(),
@@ -216,6 +226,7 @@ impl World {
                 Due::Aurora(due) => aurora::carry_out(self, due),
                 Due::Eks(due) => eks::carry_out(self, due),
                 Due::CloudWatch(due) => cloudwatch::carry_out(self, due),
+                Due::S3(due) => s3::carry_out(self, due),
             }
         }
         self.clock.set_now(now);

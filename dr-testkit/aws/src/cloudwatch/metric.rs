@@ -113,6 +113,10 @@ fn samples(world: &World, place: &Place, key: &MetricKey, begin: i64, end: i64) 
     {
         return values;
     }
+    if key.namespace == "AWS/S3" && key.name == "ReplicationLatency" {
+        let bucket = key.dimensions.get("SourceBucket").map(String::as_str).unwrap_or_default();
+        return world.replication_latency(bucket, Timestamp::from_millis(end)).into_iter().collect();
+    }
     if key.namespace == "AWS/Usage" && key.dimensions.get("Resource").map(String::as_str) == Some("vCPU") {
         // What runs now is taken for what ran.
         return vec![world.vcpus_used(place) as f64];

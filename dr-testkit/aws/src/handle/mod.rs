@@ -1,5 +1,6 @@
 //! What tests and scripts do with a world: seed it, break it, look at it.
 
+mod bucket;
 mod cloudwatch;
 mod cluster;
 mod database;

@@ -54,6 +54,17 @@ fn lines(world: &World) -> Vec<String> {
     for ((account, _), global) in &world.globals {
         line("global-cluster", account, &global.node(world));
     }
+    for bucket in world.s3.buckets.values() {
+        let versioning = Node::map().put("Versioning", format!("{:?}", bucket.versioning));
+        line("bucket", &bucket.name, &versioning);
+        if let Some(replication) = &bucket.replication {
+            line("replication", &bucket.name, &crate::s3::replication_node(replication));
+        }
+        for (key, versions) in &bucket.objects {
+            let ids = Node::list("member", versions.iter().map(|version| version.id.as_str()));
+            line("object", &bucket.name, &Node::map().put("Key", key).put("Versions", ids));
+        }
+    }
     for (place, eks) in &world.eks {
         for nodegroup in eks.clusters.values().flat_map(|cluster| cluster.nodegroups.values()) {
             line("nodegroup", &format!("{}/{}", place.account, place.region), &nodegroup.node(place));
