@@ -112,11 +112,6 @@ impl Aws {
     pub(crate) fn servicequotas(&self, region: &Region) -> aws_sdk_servicequotas::Client {
         aws_sdk_servicequotas::Client::new(&self.sdk(Service::Servicequotas, region))
     }
-
-    /// STS in a region: who we are, for `dr ready`.
-    pub(crate) fn sts(&self, region: &Region) -> aws_sdk_sts::Client {
-        aws_sdk_sts::Client::new(&self.sdk(Service::Sts, region))
-    }
 }
 
 impl Policy {

@@ -44,7 +44,7 @@
 //! | `rds`, `aurora` | kinds `rds` and `aurora-global` |
 //! | `edge_fence` | a database cut off at its own edge |
 //! | `database` | what RDS instances and Aurora clusters have in common |
-//! | `route53` | kind `route53` |
+//! | `route53`, `health_check` | kinds `route53` and `route53-health-check` |
 //! | `dns` | asking name servers directly |
 //! | `needs` | which control planes live where |
 //! | `hand` | the `aws` command that does the same |
@@ -62,6 +62,7 @@ mod edge_fence;
 mod eks;
 mod error;
 mod hand;
+mod health_check;
 mod metric;
 mod needs;
 mod rds;
@@ -74,6 +75,7 @@ mod waiting;
 pub use alarm::CloudwatchAlarmBackend;
 pub use aurora::AuroraGlobalBackend;
 pub use eks::EksNodegroupBackend;
+pub use health_check::HealthCheckBackend;
 pub use rds::RdsBackend;
 pub use route53::Route53Backend;
 pub use s3::{Marked, Marker, S3ReplicationBackend};

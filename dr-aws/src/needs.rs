@@ -38,10 +38,3 @@ pub(crate) fn route53_health_checks() -> Plane {
 pub(crate) fn regional(service: &str, region: &Region) -> Plane {
     Plane::new(service, region.clone())
 }
-
-/// What a bucket is configured with. The bucket's objects are a data plane in its own region.
-pub(crate) fn s3_bucket_configuration() -> Plane {
-    Plane::new("S3 bucket configuration", US_EAST_1)
-        .without("no bucket can be made or configured anew; objects are read and written as before")
-        .instead("configure replication beforehand in both directions, so that a run only reads and writes objects")
-}

@@ -25,3 +25,11 @@ mod wanted;
 mod zone;
 
 pub use backend::Route53Backend;
+pub(crate) use check::Checks;
+pub(crate) use config::{ValueConfig, targets, whole_seconds, zone_id};
+pub(crate) use entry::{Entry, EntrySide, RoutingPolicy};
+pub(crate) use pace::Pace;
+pub(crate) use road::{Expect, Road, shown};
+pub(crate) use sides::Sides;
+pub(crate) use wanted::automatisms;
+pub(crate) use zone::Zone;

@@ -237,7 +237,7 @@ pub(super) fn shares(entry: &Entry, found: &[RecordSet]) -> BTreeMap<Side, Share
 }
 
 /// What can move callers by itself.
-pub(super) fn automatisms(entry: &Entry, found: &[RecordSet]) -> Vec<String> {
+pub(crate) fn automatisms(entry: &Entry, found: &[RecordSet]) -> Vec<String> {
     let subject = |set: &RecordSet| {
         let whose = entry.side_of(set).map(|side| format!(" ({side})")).unwrap_or_default();
         let conditions = set.conditions();

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_route53::Client;
-use aws_sdk_route53::types::{
-    Change, ChangeAction, ChangeBatch, HealthCheckConfig, HealthCheckType, ResourceRecordSet,
-};
+use aws_sdk_route53::types::{HealthCheckConfig, HealthCheckType};
 use aws_sdk_sts::config::{Credentials, Region};
 use dr_aws::Route53Backend;
 use dr_core::resource::{
@@ -21,10 +19,10 @@ use hickory_proto::rr::{Name, RecordType};
 use serde_json::{Value, json};
 use tokio::net::UdpSocket;
 
-pub const NAME: &str = "shop.example.test";
-pub const EAST: &str = "192.0.2.10";
-pub const WEST: &str = "198.51.100.10";
-pub const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const NAME: &str = "shop.example.test";
+pub(crate) const EAST: &str = "192.0.2.10";
+pub(crate) const WEST: &str = "198.51.100.10";
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 /// Secrets by name: `${test:TEXT}` is TEXT.
 #[derive(Debug)]
@@ -39,31 +37,31 @@ impl SecretSource for Literal {
 
 /// A world with one zone.
 #[derive(Debug)]
-pub struct Ground {
-    pub aws: Aws,
-    pub zone: String,
+pub(crate) struct Ground {
+    pub(crate) aws: Aws,
+    pub(crate) zone: String,
 }
 
 impl Ground {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(Options::new()).await
     }
 
-    pub async fn with(options: Options) -> Self {
+    pub(crate) async fn with(options: Options) -> Self {
         let aws = Aws::start(options).await.unwrap();
         let zone = aws.create_zone("example.test");
         Self { aws, zone }
     }
 
     /// With a simple record that leads east.
-    pub async fn simple() -> Self {
+    pub(crate) async fn simple() -> Self {
         let ground = Self::new().await;
         ground.put(Record::simple(NAME, "A", 60, &[EAST]));
         ground
     }
 
     /// With a primary in the east, checked, and a secondary in the west; and the check's id.
-    pub async fn failover() -> (Self, String) {
+    pub(crate) async fn failover() -> (Self, String) {
         let ground = Self::new().await;
         let check = ground.endpoint_check(EAST).await;
         ground.put(Record::simple(NAME, "A", 60, &[EAST]).failover("Primary", true).checked_by(&check));
@@ -71,24 +69,58 @@ impl Ground {
         (ground, check)
     }
 
+    /// As [`Ground::failover`], with a calculated check over the endpoint's; the calculated one's id, then the endpoint's.
+    pub(crate) async fn calculated() -> (Self, String, String) {
+        let ground = Self::new().await;
+        let child = ground.endpoint_check(EAST).await;
+        let config = HealthCheckConfig::builder()
+            .r#type(HealthCheckType::Calculated)
+            .child_health_checks(&child)
+            .health_threshold(1)
+            .build()
+            .unwrap();
+        let check = ground.check(config).await;
+        ground.put(Record::simple(NAME, "A", 60, &[EAST]).failover("Primary", true).checked_by(&check));
+        ground.put(Record::simple(NAME, "A", 60, &[WEST]).failover("Secondary", false));
+        (ground, check, child)
+    }
+
+    /// A configuration of kind `route53-health-check`, with what `more` adds to it.
+    pub(crate) fn check_config(&self, check: &str, more: Value) -> Value {
+        let mut config = self.config(json!({
+            "primary": "east", "mode": "invert", "health_check": check,
+            "set_identifiers": { "east": "Primary", "west": "Secondary" },
+        }));
+        for (key, value) in more.as_object().unwrap() {
+            config[key] = value.clone();
+        }
+        config
+    }
+
+    /// Awaits that a check says so, after its endpoint in the east does.
+    pub(crate) async fn endpoint_is(&self, check: &str, healthy: bool) {
+        self.aws.set_endpoint_health(EAST.parse().unwrap(), healthy);
+        eventually("the check follows its endpoint", async || self.aws.is_healthy(check) == healthy).await;
+    }
+
     /// With all weight in the east.
-    pub async fn weighted() -> Self {
+    pub(crate) async fn weighted() -> Self {
         let ground = Self::new().await;
         ground.put(Record::simple(NAME, "A", 60, &[EAST]).weighted("east", 100));
         ground.put(Record::simple(NAME, "A", 60, &[WEST]).weighted("west", 0));
         ground
     }
 
-    pub fn put(&self, record: Record) {
+    pub(crate) fn put(&self, record: Record) {
         self.aws.put_record(&self.zone, record).unwrap();
     }
 
-    pub fn reached(&self) -> Value {
+    pub(crate) fn reached(&self) -> Value {
         json!({ "endpoint": self.aws.endpoint(), "keys": { "id": "AKIATESTTESTTESTTEST", "secret": "${test:secret}" } })
     }
 
     /// A configuration of kind `route53`, with what `more` adds to it.
-    pub fn config(&self, more: Value) -> Value {
+    pub(crate) fn config(&self, more: Value) -> Value {
         let servers: Vec<String> = self.aws.name_servers().iter().map(ToString::to_string).collect();
         let mut config = json!({
             "zone": self.zone, "record": NAME, "type": "A", "ttl": "60s",
@@ -103,7 +135,7 @@ impl Ground {
         config
     }
 
-    pub fn failover_config(&self, check: &str) -> Value {
+    pub(crate) fn failover_config(&self, check: &str) -> Value {
         self.config(json!({
             "routing": "failover", "primary": "east",
             "set_identifiers": { "east": "Primary", "west": "Secondary" },
@@ -111,12 +143,12 @@ impl Ground {
         }))
     }
 
-    pub async fn entry(&self, more: Value) -> Entry {
+    pub(crate) async fn entry(&self, more: Value) -> Entry {
         Entry::of(&Route53Backend, self.config(more)).await
     }
 
     /// The SDK, for hands that are not ours.
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         let config = aws_sdk_route53::Config::builder()
             .behavior_version(aws_sdk_route53::config::BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
@@ -126,7 +158,7 @@ impl Ground {
         Client::from_conf(config)
     }
 
-    pub async fn endpoint_check(&self, address: &str) -> String {
+    pub(crate) async fn endpoint_check(&self, address: &str) -> String {
         let config = HealthCheckConfig::builder()
             .r#type(HealthCheckType::Http)
             .ip_address(address)
@@ -139,23 +171,15 @@ impl Ground {
         self.check(config).await
     }
 
-    pub async fn check(&self, config: HealthCheckConfig) -> String {
+    pub(crate) async fn check(&self, config: HealthCheckConfig) -> String {
         let reference = format!("{:?}", std::time::SystemTime::now());
         let made =
             self.client().create_health_check().caller_reference(reference).health_check_config(config);
         made.send().await.unwrap().health_check.unwrap().id
     }
 
-    pub async fn change(&self, action: ChangeAction, set: ResourceRecordSet) {
-        let change = Change::builder().action(action).resource_record_set(set).build().unwrap();
-        let batch = ChangeBatch::builder().changes(change).build().unwrap();
-        let asked =
-            self.client().change_resource_record_sets().hosted_zone_id(&self.zone).change_batch(batch);
-        asked.send().await.unwrap();
-    }
-
     /// The record sets of the name, as the API lists them, and what each name server answers.
-    pub async fn look(&self) -> String {
+    pub(crate) async fn look(&self) -> String {
         let mut text = self.aws.snapshot();
         for server in self.aws.name_servers() {
             text.push_str(&format!("{server} {:?}\n", dig(server).await));
@@ -164,7 +188,7 @@ impl Ground {
     }
 
     /// What each name server answers, once.
-    pub async fn answers(&self) -> Vec<Vec<String>> {
+    pub(crate) async fn answers(&self) -> Vec<Vec<String>> {
         let mut answers = Vec::new();
         for server in self.aws.name_servers() {
             answers.push(dig(server).await);
@@ -173,35 +197,35 @@ impl Ground {
     }
 
     /// Awaits that every server answers so.
-    pub async fn answers_become(&self, value: &str) {
+    pub(crate) async fn answers_become(&self, value: &str) {
         eventually(&format!("everybody answers {value}"), async || {
             self.answers().await.iter().all(|answer| answer == &[value])
         })
         .await;
     }
 
-    pub fn calls(&self, action: &str) -> usize {
+    pub(crate) fn calls(&self, action: &str) -> usize {
         self.aws.calls().iter().filter(|call| call.action == action).count()
     }
 }
 
 /// A connected resource, spoken to as the engine does.
 #[derive(Debug)]
-pub struct Entry {
-    pub resource: Resource,
-    pub urgency: Urgency,
+pub(crate) struct Entry {
+    pub(crate) resource: Resource,
+    pub(crate) urgency: Urgency,
 }
 
 impl Entry {
-    pub async fn of(backend: &dyn Backend, config: Value) -> Self {
+    pub(crate) async fn of(backend: &dyn Backend, config: Value) -> Self {
         Self { resource: connected(backend, config).await, urgency: Urgency::Planned }
     }
 
-    pub fn unplanned(self) -> Self {
+    pub(crate) fn unplanned(self) -> Self {
         Self { urgency: Urgency::Unplanned, ..self }
     }
 
-    pub fn cx(&self, within: Duration) -> Cx {
+    pub(crate) fn cx(&self, within: Duration) -> Cx {
         let mut cx = Cx::new("20270115T080000Z-route".into(), "dns/route:entry".into(), within);
         cx.urgency = self.urgency;
         cx
@@ -211,38 +235,38 @@ impl Entry {
         self.resource.effect::<Route>().unwrap()
     }
 
-    pub async fn observe(&self) -> Result<Routing> {
+    pub(crate) async fn observe(&self) -> Result<Routing> {
         self.resource.observer::<Routing>().unwrap().observe(&self.cx(5 * SECOND)).await
     }
 
-    pub async fn prepare(&self, call: &Route) -> Result<Prepared> {
+    pub(crate) async fn prepare(&self, call: &Route) -> Result<Prepared> {
         self.effect().prepare(&self.cx(15 * SECOND), call).await
     }
 
-    pub async fn apply(&self, call: &Route, was: &Prepared) -> Result<Routed> {
+    pub(crate) async fn apply(&self, call: &Route, was: &Prepared) -> Result<Routed> {
         self.effect().apply(&self.cx(15 * SECOND), call, was).await
     }
 
-    pub async fn undo(&self, call: &Route, was: &Before) -> Result<()> {
+    pub(crate) async fn undo(&self, call: &Route, was: &Before) -> Result<()> {
         self.effect().undo(&self.cx(15 * SECOND), call, was).await
     }
 
     /// Both, as a step does.
-    pub async fn route(&self, call: &Route) -> Result<(Prepared, Routed)> {
+    pub(crate) async fn route(&self, call: &Route) -> Result<(Prepared, Routed)> {
         let was = self.prepare(call).await?;
         let routed = self.apply(call, &was).await?;
         Ok((was, routed))
     }
 }
 
-pub async fn connected(backend: &dyn Backend, config: Value) -> Resource {
+pub(crate) async fn connected(backend: &dyn Backend, config: Value) -> Resource {
     let configured = backend.configure(config).expect("the configuration makes sense");
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     configured.connect(&Connect::new(&Literal, &Redactor::default(), &clock)).await.expect("it connects")
 }
 
 /// What one name server answers for the name.
-pub async fn dig(server: SocketAddr) -> Vec<String> {
+pub(crate) async fn dig(server: SocketAddr) -> Vec<String> {
     let mut name: Name = NAME.parse().unwrap();
     name.set_fqdn(true);
     let mut question = Message::query();
@@ -258,7 +282,7 @@ pub async fn dig(server: SocketAddr) -> Vec<String> {
 }
 
 /// Awaits a condition, but not for ever.
-pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let end = tokio::time::Instant::now() + 20 * SECOND;
     while !holds().await {
         assert!(tokio::time::Instant::now() < end, "never came: {what}");
@@ -267,6 +291,6 @@ pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 }
 
 /// The error's text, for what it has to say.
-pub fn text(error: &Error) -> String {
+pub(crate) fn text(error: &Error) -> String {
     format!("{error:?}")
 }
