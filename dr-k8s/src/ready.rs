@@ -126,8 +126,8 @@ pub(crate) fn far(member: &Member, wanted: &Wanted, pods: u32) -> Far {
 }
 
 enum Seen {
-    Workloads(usize, Change<Workload>),
-    Pods(Change<Pod>),
+    Workloads(usize, Box<Change<Workload>>),
+    Pods(Box<Change<Pod>>),
 }
 
 /// What is known of a pod while it is waited for.
@@ -169,10 +169,10 @@ impl Wait<'_> {
         let namespace = &self.cluster.namespace;
         let workloads = self.kinds.iter().enumerate().map(|(index, kind)| {
             let feed = feed::<Workload>(self.cx, self.cluster, kind.path(namespace), self.labels.clone());
-            feed.map(move |change| change.map(|change| Seen::Workloads(index, change))).boxed()
+            feed.map(move |change| change.map(|change| Seen::Workloads(index, Box::new(change)))).boxed()
         });
         let pods = feed::<Pod>(self.cx, self.cluster, Kind::core("pods", "Pod").path(namespace), None);
-        let pods = pods.map(|change| change.map(Seen::Pods)).boxed();
+        let pods = pods.map(|change| change.map(|change| Seen::Pods(Box::new(change)))).boxed();
         stream::select_all(workloads.chain([pods])).boxed()
     }
 }
@@ -250,31 +250,39 @@ impl State<'_> {
 
     fn take(&mut self, seen: Seen) {
         match seen {
-            Seen::Workloads(index, change) => {
-                let Some(kind) = self.wait.kinds.get(index) else { return };
-                match change {
-                    Change::Are(objects) => {
-                        let word = kind.word();
-                        self.members.retain(|name, _| name.kind != word);
-                        objects.into_iter().for_each(|object| self.set(Arc::clone(kind), object));
-                        self.known.insert(Some(index));
-                    }
-                    Change::Is(object) => self.set(Arc::clone(kind), object),
-                    Change::Gone(object) => {
-                        self.members.remove(&Name::new(kind.word(), object.metadata.name));
-                    }
-                }
+            Seen::Workloads(index, change) => self.take_workload(index, *change),
+            Seen::Pods(change) => self.take_pod(*change),
+        }
+    }
+
+    fn take_workload(&mut self, index: usize, change: Change<Workload>) {
+        let Some(kind) = self.wait.kinds.get(index) else { return };
+        match change {
+            Change::Are(objects) => {
+                let word = kind.word();
+                self.members.retain(|name, _| name.kind != word);
+                objects.into_iter().for_each(|object| self.set(Arc::clone(kind), object));
+                self.known.insert(Some(index));
             }
-            Seen::Pods(Change::Are(pods)) => {
+            Change::Is(object) => self.set(Arc::clone(kind), object),
+            Change::Gone(object) => {
+                self.members.remove(&Name::new(kind.word(), object.metadata.name));
+            }
+        }
+    }
+
+    fn take_pod(&mut self, change: Change<Pod>) {
+        match change {
+            Change::Are(pods) => {
                 self.known.insert(None);
                 let before = std::mem::take(&mut self.pods);
                 pods.iter().for_each(|pod| self.set_pod(pod, before.get(&pod.metadata.uid)));
             }
-            Seen::Pods(Change::Is(pod)) => {
+            Change::Is(pod) => {
                 let before = self.pods.remove(&pod.metadata.uid);
                 self.set_pod(&pod, before.as_ref());
             }
-            Seen::Pods(Change::Gone(pod)) => {
+            Change::Gone(pod) => {
                 self.pods.remove(&pod.metadata.uid);
             }
         }

@@ -95,7 +95,7 @@ impl Fixture for Restricted {
 }
 
 /// `patch deployments.apps/scale` as a rule has it.
-pub fn parts(right: &str) -> (&str, String, String) {
+pub(crate) fn parts(right: &str) -> (&str, String, String) {
     let (verb, resource) = right.split_once(' ').unwrap();
     let (of, subresource) = resource.split_once('/').map_or((resource, None), |(of, sub)| (of, Some(sub)));
     let (plural, group) = of.split_once('.').unwrap_or((of, ""));

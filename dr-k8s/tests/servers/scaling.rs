@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::town::{Town, connect, cx, deployment};
 
-pub fn scale(side: &str, replicas: Replicas) -> Scale {
+pub(crate) fn scale(side: &str, replicas: Replicas) -> Scale {
     Scale { side: At::Named(side.into()), replicas, after_drain: false }
 }
 

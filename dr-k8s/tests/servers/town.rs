@@ -17,11 +17,11 @@ use tempfile::TempDir;
 
 /// One side of a town.
 #[derive(Debug)]
-pub struct Place {
-    pub access: Access,
-    pub namespace: String,
-    pub relay: Relay,
-    pub kubelet: Kubelet,
+pub(crate) struct Place {
+    pub(crate) access: Access,
+    pub(crate) namespace: String,
+    pub(crate) relay: Relay,
+    pub(crate) kubelet: Kubelet,
     client: Asker,
     audit: Audit,
 }
@@ -37,18 +37,18 @@ impl std::fmt::Debug for Asker {
 
 /// Two sides.
 #[derive(Debug)]
-pub struct Town {
-    pub east: Place,
-    pub west: Place,
-    pub resource: Resource,
-    pub folder: TempDir,
+pub(crate) struct Town {
+    pub(crate) east: Place,
+    pub(crate) west: Place,
+    pub(crate) resource: Resource,
+    pub(crate) folder: TempDir,
 }
 
 /// The only secret of these tests.
-pub const SECRET: &str = "postgres://app:hunter2@db.west/shop";
+pub(crate) const SECRET: &str = "postgres://app:hunter2@db.west/shop";
 
 /// What a Secret holds.
-pub fn decoded(text: &str) -> String {
+pub(crate) fn decoded(text: &str) -> String {
     String::from_utf8(data_encoding::BASE64.decode(text.as_bytes()).unwrap()).unwrap()
 }
 
@@ -63,12 +63,12 @@ impl SecretSource for Vault {
 }
 
 /// A context with that much time.
-pub fn cx(seconds: u64) -> Cx {
+pub(crate) fn cx(seconds: u64) -> Cx {
     Cx::new("20270115T080000Z-servers".into(), "test/case".into(), Duration::from_secs(seconds))
 }
 
 /// A Deployment.
-pub fn deployment(name: &str, replicas: u32) -> Value {
+pub(crate) fn deployment(name: &str, replicas: u32) -> Value {
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": { "name": name, "labels": { "app": name } },
@@ -88,7 +88,7 @@ pub fn deployment(name: &str, replicas: u32) -> Value {
 }
 
 /// Where objects of a kind are.
-pub fn path(namespace: &str, plural: &str) -> String {
+pub(crate) fn path(namespace: &str, plural: &str) -> String {
     let root = match plural {
         "deployments" | "statefulsets" => "/apis/apps/v1",
         "horizontalpodautoscalers" => "/apis/autoscaling/v1",
@@ -120,7 +120,7 @@ impl Place {
     }
 
     /// Asks the server, past the resource.
-    pub async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Value {
         let content = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
         let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
         let request = Request::builder().method(method).uri(path).header("content-type", content).body(body);
@@ -132,7 +132,7 @@ impl Place {
     }
 
     /// The same where it may fail.
-    pub async fn try_ask(
+    pub(crate) async fn try_ask(
         &self,
         method: &str,
         path: &str,
@@ -145,7 +145,7 @@ impl Place {
     }
 
     /// Has a manager set a Deployment's replicas as they are, and this metadata.
-    pub async fn own(&self, name: &str, manager: &str, mut metadata: Value) {
+    pub(crate) async fn own(&self, name: &str, manager: &str, mut metadata: Value) {
         metadata["name"] = json!(name);
         let replicas = self.get("deployments", name).await["spec"]["replicas"].clone();
         let object = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": { "replicas": replicas } });
@@ -156,7 +156,7 @@ impl Place {
     }
 
     /// Returns when an object is so.
-    pub async fn until(&self, plural: &str, name: &str, is: impl Fn(&Value) -> bool) {
+    pub(crate) async fn until(&self, plural: &str, name: &str, is: impl Fn(&Value) -> bool) {
         for _ in 0..400 {
             if is(&self.get(plural, name).await) {
                 return;
@@ -167,34 +167,34 @@ impl Place {
     }
 
     /// How many requests about the namespace the server has answered.
-    pub async fn asked(&self) -> usize {
+    pub(crate) async fn asked(&self) -> usize {
         let requests = self.audit.requests().await.unwrap();
         requests.iter().filter(|request| request.namespace == self.namespace).count()
     }
 
     /// Puts an object into the namespace.
-    pub async fn put(&self, plural: &str, object: Value) {
+    pub(crate) async fn put(&self, plural: &str, object: Value) {
         self.ask("POST", &path(&self.namespace, plural), Some(object)).await;
     }
 
     /// Changes an object.
-    pub async fn patch(&self, plural: &str, name: &str, patch: Value) -> Value {
+    pub(crate) async fn patch(&self, plural: &str, name: &str, patch: Value) -> Value {
         self.ask("PATCH", &format!("{}/{name}", path(&self.namespace, plural)), Some(patch)).await
     }
 
     /// Reads an object.
-    pub async fn get(&self, plural: &str, name: &str) -> Value {
+    pub(crate) async fn get(&self, plural: &str, name: &str) -> Value {
         self.ask("GET", &format!("{}/{name}", path(&self.namespace, plural)), None).await
     }
 
     /// Reads all objects of a kind.
-    pub async fn all(&self, plural: &str) -> Vec<Value> {
+    pub(crate) async fn all(&self, plural: &str) -> Vec<Value> {
         let list = self.ask("GET", &path(&self.namespace, plural), None).await;
         list["items"].as_array().cloned().unwrap_or_default()
     }
 
     /// Returns when all Deployments have what they want.
-    pub async fn settled(&self) {
+    pub(crate) async fn settled(&self) {
         for _ in 0..600 {
             let all = self.all("deployments").await;
             let number = |value: &Value| value.as_u64().unwrap_or(0);
@@ -216,7 +216,7 @@ impl Place {
     }
 
     /// What matters of the namespace, as a text that is equal when nothing changed.
-    pub async fn look(&self) -> String {
+    pub(crate) async fn look(&self) -> String {
         let mut text = String::new();
         for plural in [
             "deployments",
@@ -244,13 +244,13 @@ impl Place {
     }
 
     /// The weather before its server.
-    pub fn weather(&self, passage: Passage) {
+    pub(crate) fn weather(&self, passage: Passage) {
         self.relay.set(passage);
     }
 }
 
 /// Connects a configuration.
-pub async fn connect(config: Value) -> Result<Resource> {
+pub(crate) async fn connect(config: Value) -> Result<Resource> {
     let configured = dr_k8s::backend().configure(config).unwrap_or_else(|errors| panic!("{errors:?}"));
     let clock: Arc<dyn dr_core::Clock> = Arc::new(SystemClock);
     configured.connect(&Connect::new(&Vault, &Redactor::default(), &clock)).await
@@ -258,17 +258,17 @@ pub async fn connect(config: Value) -> Result<Resource> {
 
 impl Town {
     /// Two namespaces: `web` and `api` run twice in the east and not in the west.
-    pub async fn new() -> Result<Self> {
+    pub(crate) async fn new() -> Result<Self> {
         Self::with(json!({}), Behaviour::new()).await
     }
 
     /// The same with more configuration.
-    pub async fn with(more: Value, behaviour: Behaviour) -> Result<Self> {
+    pub(crate) async fn with(more: Value, behaviour: Behaviour) -> Result<Self> {
         Self::sized(0, more, behaviour, async |place| Ok(place.access.clone())).await
     }
 
     /// The same with so many in the west, seen by whoever is let in.
-    pub async fn sized(
+    pub(crate) async fn sized(
         west: u32,
         more: Value,
         behaviour: Behaviour,
