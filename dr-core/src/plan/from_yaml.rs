@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
+use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StrInput, Tag};
 use serde_json::Number;
 
 use super::codes;
@@ -17,8 +17,12 @@ const ALIASED: usize = 20_000;
 
 /// The document's one value; `None` if it is empty.
 pub(super) fn read(text: &str, findings: &mut Vec<Finding>) -> Option<Node> {
-    let mut builder =
-        Builder { events: Parser::new_from_str(text), findings, anchors: BTreeMap::new(), aliased: 0 };
+    // A comment is no value. Whether the parser hands comments over is a feature of its crate, which any other crate of
+    // the same program may switch on.
+    let mut options = Options::default();
+    options.set_emit_comments(false);
+    let events = Parser::new_from_str_with_options(text, options);
+    let mut builder = Builder { events, findings, anchors: BTreeMap::new(), aliased: 0 };
     match builder.document() {
         Ok(node) => node,
         Err(finding) => {
