@@ -29,10 +29,6 @@ impl Clock {
         }
     }
 
-    pub(crate) fn pace(&self) -> f64 {
-        self.pace
-    }
-
     /// The moment of this look.
     pub(crate) fn now(&self) -> Instant {
         self.now

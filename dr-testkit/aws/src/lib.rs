@@ -30,6 +30,7 @@ mod aws;
 mod clock;
 mod cloudwatch;
 mod control;
+mod demo;
 mod dns;
 mod eks;
 mod fault;

@@ -153,8 +153,7 @@ fn understand(
     body: Bytes,
     id: &str,
 ) -> Result<Request, (Protocol, ApiError)> {
-    let path: Vec<String> =
-        parts.uri.path().split('/').skip(1).map(|segment| percent_decode(segment)).collect();
+    let path: Vec<String> = parts.uri.path().split('/').skip(1).map(percent_decode).collect();
     let query: Vec<(String, String)> =
         url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     let unsigned = Protocol::Query("https://sts.amazonaws.com/doc/2011-06-15/");
@@ -205,7 +204,6 @@ fn understand(
         access_key: scope.access_key,
         protocol,
         action,
-        method,
         path,
         query,
         headers: parts.headers.clone(),

@@ -14,7 +14,6 @@ use crate::world::World;
 pub(crate) enum ClusterStatus {
     Creating,
     Available,
-    Modifying,
     FailingOver,
     SwitchingOver,
     Promoting,
@@ -25,7 +24,6 @@ impl ClusterStatus {
         match self {
             Self::Creating => "creating",
             Self::Available => "available",
-            Self::Modifying => "modifying",
             Self::FailingOver => "failing-over",
             Self::SwitchingOver => "switching-over",
             Self::Promoting => "promoting",

@@ -10,9 +10,9 @@ mod global_api;
 mod lag;
 mod switch;
 
-pub(crate) use cluster::{Cluster, ClusterStatus};
+pub(crate) use cluster::Cluster;
 pub(crate) use cluster_api::{add_instance, seed as seed_cluster};
-pub(crate) use global::{GlobalCluster, GlobalStatus};
+pub(crate) use global::GlobalCluster;
 pub(crate) use global_api::seed as seed_global;
 pub(crate) use switch::{Due, carry_out};
 

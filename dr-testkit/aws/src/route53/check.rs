@@ -2,7 +2,6 @@
 //!
 //! <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html>
 
-use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -68,7 +67,6 @@ pub(crate) struct Seen {
     pub(crate) last: Option<(Timestamp, bool, String)>,
     pub(crate) last_failure: Option<(Timestamp, String)>,
     pub(crate) due: Option<Instant>,
-    pub(crate) looks: VecDeque<bool>,
 }
 
 /// What a check says.

@@ -15,10 +15,10 @@ mod state;
 mod tags;
 mod zone_api;
 
-pub(crate) use check::{Check, CheckKind, Insufficient, Target};
+pub(crate) use check::{CheckKind, Insufficient, Target};
 pub(crate) use check_api::node as check_node;
-pub(crate) use record::{Policy, RecordKey, RecordSet, Values};
-pub(crate) use state::{Due, Records, Route53, SERVERS, Zone, allow, carry_out};
+pub(crate) use record::{Policy, RecordSet, Values};
+pub(crate) use state::{Due, Records, Route53, SERVERS, allow, carry_out};
 pub(crate) use zone_api::{make, zone_node};
 pub(crate) use {alias::Balancer, name::normal};
 

@@ -23,11 +23,6 @@ impl RecordKey {
             set_identifier: set_identifier.map(str::to_owned),
         }
     }
-
-    /// Whether another key stands under the same name.
-    pub(crate) fn has_name(&self, name: &str) -> bool {
-        self.reversed == name::reversed(name)
-    }
 }
 
 /// One record set.

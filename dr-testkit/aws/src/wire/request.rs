@@ -16,7 +16,6 @@ pub(crate) struct Request {
     pub(crate) access_key: String,
     pub(crate) protocol: Protocol,
     pub(crate) action: String,
-    pub(crate) method: String,
     /// The path's segments, decoded.
     pub(crate) path: Vec<String>,
     pub(crate) query: Vec<(String, String)>,

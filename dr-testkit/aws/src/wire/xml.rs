@@ -78,11 +78,6 @@ impl Element {
         }
     }
 
-    /// The element's name.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Its text.
     pub(crate) fn value(&self) -> &str {
         self.text.trim()
@@ -131,7 +126,7 @@ mod tests {
     fn a_document_is_read_with_its_references_and_without_its_namespace() {
         let body = br#"<?xml version="1.0"?><a xmlns="x"><b>1 &lt; 2 &#65;</b><c/><b>y</b></a>"#;
         let document = Element::parse(body).unwrap();
-        assert_eq!(document.name(), "a");
+        assert_eq!(document.name, "a");
         assert_eq!(document.text("b"), Some("1 < 2 A"));
         assert_eq!(document.children("b").count(), 2);
         assert_eq!(document.text("c"), None);
