@@ -2,7 +2,8 @@
 //! status` for one after the other, on the same server in the same run. Then five thousand pods, and how often the
 //! server was asked for them.
 //!
-//! `cargo bench -p dr-k8s --bench fleet`, optionally with `-- --deployments 50` or `-- --without-kubectl`. `dr` runs in a
+//! `cargo bench -p dr-k8s --bench fleet`, optionally with `-- --deployments 50`, `-- --without-kubectl` or
+//! `-- --all-first` (kubectl scales all before it waits for the first). `dr` runs in a
 //! process of its own, for a peak of memory is the process's. It needs `kubectl` and the servers of `scripts/kube.sh`.
 
 #![expect(
@@ -40,12 +41,13 @@ fn main() {
         _ => {
             let deployments = value("--deployments").map_or(500, |count| count.parse().unwrap());
             let kubectl = !args.iter().any(|arg| arg == "--without-kubectl");
-            runtime.block_on(all(deployments, kubectl));
+            let all_first = args.iter().any(|arg| arg == "--all-first");
+            runtime.block_on(all(deployments, kubectl, all_first));
         }
     }
 }
 
-async fn all(deployments: usize, kubectl: bool) {
+async fn all(deployments: usize, kubectl: bool, all_first: bool) {
     let region = KubeRegion::start(RegionOptions::new("fleet")).await.unwrap();
     let _kubelet = Kubelet::start(region.warden(), KubeletOptions::new()).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -59,7 +61,7 @@ async fn all(deployments: usize, kubectl: bool) {
     if kubectl {
         let by_hand = region.access().namespace("by-hand").await.unwrap();
         make(&client, &by_hand, deployments).await;
-        let theirs = theirs(&file, &by_hand, deployments);
+        let theirs = theirs(&file, &by_hand, deployments, all_first);
         println!("kubectl, one after the other: {:.1} s", theirs.as_secs_f64());
         println!("{:.1} times as fast", theirs.as_secs_f64() / ours);
     }
@@ -95,8 +97,8 @@ fn ours(file: &Path, namespace: &str, replicas: u32) -> f64 {
     whole.as_secs_f64()
 }
 
-/// The loops of the scripts.
-fn theirs(file: &Path, namespace: &str, deployments: usize) -> Duration {
+/// The loop of the scripts; or, as favourable to it as can be, all scaled first and then all waited for.
+fn theirs(file: &Path, namespace: &str, deployments: usize, all_first: bool) -> Duration {
     let kubectl = |args: &[&str]| {
         let output = Command::new("kubectl")
             .args(["--kubeconfig", file.to_str().unwrap(), "-n", namespace])
@@ -111,9 +113,14 @@ fn theirs(file: &Path, namespace: &str, deployments: usize) -> Duration {
     let names: Vec<String> = (0..deployments).map(|number| format!("deployment/app-{number}")).collect();
     for name in &names {
         kubectl(&["scale", name, "--replicas", "3"]);
+        if !all_first {
+            kubectl(&["rollout", "status", name, "--timeout", "300s"]);
+        }
     }
-    for name in &names {
-        kubectl(&["rollout", "status", name, "--timeout", "300s"]);
+    if all_first {
+        for name in &names {
+            kubectl(&["rollout", "status", name, "--timeout", "300s"]);
+        }
     }
     began.elapsed()
 }

@@ -51,7 +51,7 @@ fn application(town: &Town, name: &str) -> (String, Value) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_argo_cd_application_that_heals_itself_is_refused_by_name_or_paused() {
     for owners in ["refuse", "pause"] {
-        let town = Town::with(json!({ "owners": owners }), Behaviour::new()).await.unwrap();
+        let town = Town::apart(json!({ "owners": owners })).await.unwrap();
         define(&town, "argoproj.io", "v1alpha1", "applications", "Application").await;
         let app = format!("shop-{}", town.west.namespace);
         let (path, object) = application(&town, &app);
@@ -87,7 +87,7 @@ async fn an_argo_cd_application_that_heals_itself_is_refused_by_name_or_paused()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flux_kustomization_is_suspended_and_resumed() {
-    let town = Town::with(json!({ "owners": "pause" }), Behaviour::new()).await.unwrap();
+    let town = Town::apart(json!({ "owners": "pause" })).await.unwrap();
     let group = "kustomize.toolkit.fluxcd.io";
     define(&town, group, "v1", "kustomizations", "Kustomization").await;
     let path = format!("/apis/{group}/v1/namespaces/{}/kustomizations", town.west.namespace);
@@ -109,7 +109,7 @@ async fn a_flux_kustomization_is_suspended_and_resumed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_owner_that_did_not_set_the_replicas_is_no_obstacle() {
-    let town = Town::new().await.unwrap();
+    let town = Town::apart(json!({})).await.unwrap();
     define(&town, "argoproj.io", "v1alpha1", "applications", "Application").await;
     let tracking =
         json!({ "annotations": { "argocd.argoproj.io/tracking-id": "shop:apps/Deployment:x/web" } });

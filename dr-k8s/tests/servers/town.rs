@@ -267,6 +267,12 @@ impl Town {
         Self::sized(0, more, behaviour, async |place| Ok(place.access.clone())).await
     }
 
+    /// The same with a west of its own, for tests that teach it new kinds.
+    pub(crate) async fn apart(more: Value) -> Result<Self> {
+        let regions = tokio::try_join!(SharedRegion::named("east"), SharedRegion::named("apart"))?;
+        Self::between(regions, 0, more, Behaviour::new(), async |place| Ok(place.access.clone())).await
+    }
+
     /// The same with so many in the west, seen by whoever is let in.
     pub(crate) async fn sized(
         west: u32,
@@ -274,8 +280,16 @@ impl Town {
         behaviour: Behaviour,
         whose: impl AsyncFn(&Place) -> Result<Access>,
     ) -> Result<Self> {
-        let replicas = west;
-        let (east, west) = SharedRegion::pair().await?;
+        Self::between(SharedRegion::pair().await?, west, more, behaviour, whose).await
+    }
+
+    async fn between(
+        (east, west): (SharedRegion, SharedRegion),
+        replicas: u32,
+        more: Value,
+        behaviour: Behaviour,
+        whose: impl AsyncFn(&Place) -> Result<Access>,
+    ) -> Result<Self> {
         let (east, west) = tokio::try_join!(Place::new(&east, behaviour), Place::new(&west, behaviour))?;
         for (place, replicas) in [(&east, 2), (&west, replicas)] {
             for name in ["web", "api"] {
