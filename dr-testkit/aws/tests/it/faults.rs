@@ -166,3 +166,17 @@ async fn the_world_is_broken_and_mended_by_http_too() {
     let answer = post("/_dr/fail", r#"{"fault": "throttled", "servise": "rds"}"#).await;
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("servise"), "{answer}");
 }
+
+#[tokio::test]
+async fn the_demo_world_serves_from_the_first_region_and_its_guide_names_everything() {
+    let aws = world().await;
+    let guide = aws.seed_demo().await.unwrap();
+    assert!(guide.contains(&aws.endpoint()) && guide.contains("/_dr/lose-region"), "{guide}");
+    let address = aws.service_address("us-east-1").await.unwrap();
+    let other = aws.service_address("us-west-2").await.unwrap();
+    assert_eq!(address.port(), other.port());
+    assert_ne!(address.ip(), other.ip());
+    assert!(crate::rds::http(address, "POST", "/touch").await.starts_with("HTTP/1.1 200"));
+    assert!(crate::rds::http(other, "POST", "/touch").await.starts_with("HTTP/1.1 503"));
+    assert!(aws.seed_demo().await.is_err(), "it is there already");
+}
