@@ -72,6 +72,7 @@ async fn bind_behind_our_updates_keeps_every_promise_of_traffic() {
     let report = suite::traffic(&Bind).await;
     println!("{report}");
     report.assert(16);
+    suite::all_or_none(&Bind).await.assert(1);
 }
 
 #[derive(Debug)]

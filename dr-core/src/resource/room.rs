@@ -13,7 +13,8 @@ use crate::error::Result;
 #[async_trait]
 pub trait Room: fmt::Debug + Send + Sync {
     /// What would keep that very scale from succeeding. Reads only. A hazard that
-    /// [blocks](Hazard::blocks) stops the run before its first effect; an override names its code.
+    /// [blocks](Hazard::blocks) stops the run before its first effect; an override names its code. Asked for `before`
+    /// where nobody has noted anything yet, it counts what runs now: the run itself may scale that side first.
     ///
     /// # Errors
     /// If it cannot be learnt: the run stops as well, for unknown is not room.

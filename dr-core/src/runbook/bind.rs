@@ -169,18 +169,9 @@ fn action(
                 watchers: Arc::clone(&binding.watchers),
             }),
         ),
-        (Promote::VERB, Some(resource)) => bound::<Promote>(
-            step,
-            Arc::new(Promoter {
-                inner: resource.effect::<Promote>().ok_or_else(cannot)?,
-                observer: resource.observer::<Replication>().ok_or_else(cannot)?,
-                guarding: guarding(step, script, resources)?,
-                own: own_fence(step, resource, &binding.roles)?,
-                fences_itself: resource.fences_itself_when_planned(),
-                watchers: Arc::clone(&binding.watchers),
-                outage_since: binding.outage_since,
-            }),
-        ),
+        (Promote::VERB, Some(resource)) => {
+            bound::<Promote>(step, Arc::new(promoter(step, script, resource, resources, binding)?))
+        }
         (Scale::VERB, Some(resource)) => {
             bound::<Scale>(step, Arc::new(Drainer(resource.effect::<Scale>().ok_or_else(cannot)?)))
         }
@@ -198,6 +189,35 @@ fn bound<C: Call>(
     let call: C = serde_json::from_value(step.call.clone())
         .map_err(|error| format!("its call cannot be read: {error}"))?;
     Ok(Arc::new(Bound::new(effect, call)))
+}
+
+/// A promotion with the fences that guard it. A store that can be fenced itself and does not fence by its own switch is
+/// refused here already, before anything was touched, where no fence of its own stands before it.
+fn promoter(
+    step: &ScriptStep,
+    script: &Script,
+    resource: &Resource,
+    resources: &BTreeMap<ResourceName, Resource>,
+    binding: &Binding,
+) -> Result<Promoter, String> {
+    let cannot = || format!("its resource cannot `{}`", step.verb);
+    let guarding = guarding(step, script, resources)?;
+    let own = own_fence(step, resource, &binding.roles)?;
+    let fences_itself = resource.fences_itself_when_planned();
+    if let Some((store, side)) = own.as_ref().filter(|_| !fences_itself)
+        && !guarding.iter().any(|fence| fence.resource == *store && fence.side == *side)
+    {
+        return Err(format!("no fence of the very store on {side} stands before it"));
+    }
+    Ok(Promoter {
+        inner: resource.effect::<Promote>().ok_or_else(cannot)?,
+        observer: resource.observer::<Replication>().ok_or_else(cannot)?,
+        guarding,
+        own,
+        fences_itself,
+        watchers: Arc::clone(&binding.watchers),
+        outage_since: binding.outage_since,
+    })
 }
 
 /// Every fence of another side that stands before a promotion, through all the steps between.

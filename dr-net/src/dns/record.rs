@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dr_core::resource::Route;
+use dr_core::resource::{Route, Share};
 use dr_core::{Error, Result, Side};
 use hickory_proto::rr::Name;
 
@@ -34,6 +34,10 @@ impl RoutedRecord {
 
     /// The same for a call, which may bring the side's values along.
     pub(super) fn called(&self, call: &Route) -> Result<RrSet> {
+        if call.share != Share::ALL {
+            let text = format!("a plain record sends all callers or none, not {} of them", call.share);
+            return Err(Error::unsupported(text).during("route").on(self.to_string()));
+        }
         let Some(given) = &call.values else { return self.wanted(call.to.side()?) };
         let mut values = BTreeSet::new();
         for text in given {

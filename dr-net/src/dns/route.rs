@@ -202,9 +202,10 @@ impl Effect<Route> for RouteEffect {
 
     async fn undo(&self, cx: &Cx, call: &Route, was: &Before) -> Result<()> {
         let before: Was = was.read()?;
-        let left = match &before.to {
-            Some(left) => left.clone(),
-            None => self.authority.record().wanted(call.to.side()?)?,
+        // The plan's own values are what they were; an address that was read from elsewhere may have changed since.
+        let left = match (&call.address_from, &before.to) {
+            (Some(_), Some(left)) => left.clone(),
+            (_, _) => self.authority.record().wanted(call.to.side()?)?,
         };
         self.change(cx, &left, &before.set).await.map(|_| ())
     }

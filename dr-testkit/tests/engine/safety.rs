@@ -47,18 +47,16 @@ fn sole_writer(shop: &Shop, side: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_promotion_without_a_fence_is_refused_and_changes_nothing() {
+async fn a_promotion_without_a_fence_cannot_even_be_bound() {
     let world = World::new(["east", "west"]);
     world.store("orders");
-    let plan =
-        "phases: [ { name: promote, within: 20s, steps: [ { promote: orders, accept_loss: unknown } ] } ]";
-    let planned = Rig::new(&world, plan).run().await;
-    ended(&planned, Ending::Refused);
-    says(&planned, "no fence stands before this promotion");
-    let unplanned = Rig::new(&world, plan).unplanned().run().await;
-    assert_ne!(unplanned.driven.end, dr_core::engine::DriveEnd::Ended(Ending::Succeeded));
-    says(&unplanned, "no fence stands before this promotion");
-    assert_eq!(world.requests(), 0);
+    let rig = Rig::new(&world, "phases: [ { name: promote, steps: [ { promote: orders } ] } ]");
+    let script = rig.script().clone();
+    let roles = dr_core::resource::Roles { source: "east".into(), target: "west".into() };
+    let bound =
+        dr_core::runbook::Runbook::bind(script, world.resources(), &dr_core::runbook::Binding::new(roles));
+    let findings = bound.expect_err("no fence");
+    assert!(findings[0].message.contains("no fence"), "{findings:?}");
 }
 
 #[tokio::test(start_paused = true)]
