@@ -82,6 +82,19 @@ impl Configured for Plan {
                     .instead("the commands by hand on its nodes; a fence of the store itself")
             })
             .collect();
+        if matches!(verb, "scale" | "configure") {
+            // Of the others it is known only when the workloads are looked at: `dr` asks for room then.
+            needs.data_planes = self
+                .config
+                .registries
+                .iter()
+                .map(|(host, region)| {
+                    Plane::new(format!("the image registry {host}"), region.clone())
+                        .without("nodes start only what they have pulled before")
+                        .instead("copies of the images in a registry of the other region")
+                })
+                .collect();
+        }
         needs
     }
 
@@ -115,5 +128,44 @@ impl Configured for Plan {
             .measuring_room(sides.clone())
             .proving(sides.clone());
         Ok(if self.config.address.is_some() { resource.addressed(sides) } else { resource })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn plan() -> Box<dyn Configured> {
+        let config = json!({
+            "namespace": "shop", "contexts": { "us-east-1": "prod-us", "eu-central-1": "prod-eu" },
+            "registries": { "registry.example": "us-east-1" },
+        });
+        backend().configure(config).unwrap()
+    }
+
+    #[test]
+    fn a_step_on_one_side_needs_that_sides_server_alone() {
+        let plan = plan();
+        let regions = |side: Option<&Side>| -> Vec<String> {
+            plan.needs("scale", side).control_planes.iter().map(|plane| plane.region.to_string()).collect()
+        };
+        assert_eq!(regions(Some(&"eu-central-1".into())), ["eu-central-1"]);
+        assert_eq!(regions(None).len(), 2);
+    }
+
+    #[test]
+    fn a_registry_in_the_source_is_a_need_of_more_pods() {
+        let needs = plan().needs("scale", Some(&"eu-central-1".into()));
+        assert_eq!(needs.data_planes[0].service, "the image registry registry.example");
+        assert!(plan().needs("fence", None).data_planes.is_empty());
+    }
+
+    #[test]
+    fn two_plans_of_one_namespace_meet_whatever_workloads_they_mean() {
+        let some = json!({ "namespace": "shop", "contexts": { "x": "prod-us" }, "workloads": ["web"] });
+        let some = backend().configure(some).unwrap().identities();
+        assert!(plan().identities().contains(&some[0]));
     }
 }

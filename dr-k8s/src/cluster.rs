@@ -229,6 +229,7 @@ impl Cluster {
     async fn read<T: DeserializeOwned>(&self, cx: &Cx, path: &str) -> Result<T, Fault> {
         let mut tried = 0;
         loop {
+            let asked = Instant::now();
             let fault = match self.once(cx, &Method::GET, path, None).await {
                 Ok(bytes) => match serde_json::from_slice(&bytes) {
                     Ok(value) => return Ok(value),
@@ -237,7 +238,10 @@ impl Cluster {
                 Err(fault) => fault,
             };
             tried += 1;
-            if !fault.is_passing() || !self.paused(cx, tried, &fault).await {
+            // A server that was silent for as long as a connection may take has been waited for: a lost region must not
+            // cost a look at all sides that time again and again.
+            let waited = asked.elapsed() >= self.limits.connect && !fault.is_throttled();
+            if waited || !fault.is_passing() || !self.paused(cx, tried, &fault).await {
                 return Err(fault);
             }
         }

@@ -20,6 +20,9 @@ use crate::trouble::{Trouble, is_over, is_ready, trouble, workload_of};
 /// How long a controller may say that it cannot make pods: old ones that go away may give the quota back.
 const REFUSED_FOR: Duration = Duration::from_secs(5);
 
+/// How often it is said how many are left.
+const SAID_EVERY: Duration = Duration::from_secs(1);
+
 /// What is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wanted {
@@ -231,13 +234,10 @@ impl State<'_> {
             if let Some(why) = short.iter().find_map(|name| self.lasting(name)) {
                 return Err(Error::new(ErrorKind::Refused, why));
             }
-            let left = (short.len(), self.wait.wanted.len());
-            if said != Some(left) {
-                said = Some(left);
-                self.wait
-                    .cx
-                    .progress
-                    .say(format!("waiting for {} of {} workloads to be ready", left.0, left.1));
+            if said.is_none_or(|said: Instant| said.elapsed() >= SAID_EVERY) {
+                said = Some(Instant::now());
+                let (left, all) = (short.len(), self.wait.wanted.len());
+                self.wait.cx.progress.say(format!("waiting for {left} of {all} workloads to be ready"));
             }
         }
     }

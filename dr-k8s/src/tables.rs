@@ -166,6 +166,26 @@ mod tests {
     }
 
     #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let at = Timestamp::from_millis(1_800_000_000_000);
+        let created = Some(at.minus(Duration::from_secs(3 * 86_400 + 3_600)));
+        let row = |name: &str, ready: usize, status: &str, node: &str| {
+            let restarted = Some(at.minus(Duration::from_secs(75)));
+            let mut row =
+                PodRow { name: name.to_owned(), ready, containers: 1, created, ..PodRow::default() };
+            (row.status, row.node, row.ip) = (status.to_owned(), node.to_owned(), "10.0.0.7".to_owned());
+            (row.restarts, row.restarted) = if ready == 0 { (4, restarted) } else { (0, None) };
+            row
+        };
+        let rows = [row("web-5d9-x2", 1, "Running", "n1"), row("api-1-z", 0, "CrashLoopBackOff", "node-12")];
+        insta::assert_snapshot!(pods(&rows, at), @r"
+        NAME         READY   STATUS             RESTARTS      AGE    IP         NODE      NOMINATED NODE   READINESS GATES
+        web-5d9-x2   1/1     Running            0             3d1h   10.0.0.7   n1        <none>           <none>
+        api-1-z      0/1     CrashLoopBackOff   4 (75s ago)   3d1h   10.0.0.7   node-12   <none>           <none>
+        ");
+    }
+
+    #[test]
     fn an_empty_table_still_has_its_header() {
         assert!(deployments(&[], Timestamp::from_millis(0)).starts_with("NAME   READY   UP-TO-DATE"));
     }

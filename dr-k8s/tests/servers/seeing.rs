@@ -1,16 +1,17 @@
 //! What is seen of a cluster, what is proven before a run, and whether there is room.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use dr_core::resource::{Backend, Observation, Replicas, Scale, Verdict, Wanted};
 use dr_core::{ErrorKind, Side};
 use dr_k8s::ClusterState;
-use dr_testkit_kube::{Behaviour, Contexts, Rights};
+use dr_testkit_kube::{Behaviour, Contexts, Rights, Start};
 use serde_json::{Value, json};
 
 use crate::conformance::parts;
 use crate::scaling::scale;
-use crate::town::{Town, connect, cx};
+use crate::town::{Town, connect, cx, path};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deployments_pods_and_nodes_are_kept_as_tables() {
@@ -29,6 +30,63 @@ async fn deployments_pods_and_nodes_are_kept_as_tables() {
     assert!(pod.contains("1/1     Running"), "{pod}");
     assert!(row("nodes", &town.east.namespace).contains("Ready"), "{}", tables["nodes"]);
     assert_eq!(state.facts_by_side()[&Side::new("east")]["pods"].to_string(), "4 of 4");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_tables_are_those_that_kubectl_prints() {
+    let town = Town::new().await.unwrap();
+    let place = &town.east;
+    place.kubelet.behave(&place.namespace, Behaviour::new().start(Start::CrashLoop));
+    place.patch("deployments", "api", json!({ "spec": { "replicas": 3 } })).await;
+    let crashes = |pods: &[Value]| {
+        let reason =
+            |pod: &Value| pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"].clone();
+        pods.iter().any(|pod| reason(pod) == "CrashLoopBackOff")
+    };
+    while !crashes(&place.all("pods").await) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for (name, path) in [
+        ("deployments", path(&place.namespace, "deployments")),
+        ("pods", path(&place.namespace, "pods")),
+        ("nodes", "/api/v1/nodes".to_owned()),
+    ] {
+        // What crashes goes on crashing: a look between two of its states is compared with another one.
+        let mut differs = String::new();
+        for _ in 0..50 {
+            let state = town.resource.observer::<ClusterState>().unwrap().observe(&cx(10)).await.unwrap();
+            let ours = state.tables()["east"][name].clone();
+            let (columns, rows) = place.table(&path).await;
+            differs = difference(&ours, &columns, &rows);
+            if differs.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(differs, "", "{name}");
+    }
+}
+
+/// What of our table is not as the server prints it. Ages differ by the moment of the look.
+fn difference(ours: &str, columns: &[String], rows: &[Vec<String>]) -> String {
+    let cells = |line: &str| -> Vec<String> {
+        line.split("   ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect()
+    };
+    let mut lines = ours.lines().map(cells);
+    let header = lines.next().unwrap_or_default();
+    if header != columns {
+        return format!("{header:?} and {columns:?}");
+    }
+    let age = header.iter().position(|column| column == "AGE");
+    let ageless = |mut row: Vec<String>| -> Vec<String> {
+        if let Some(age) = age {
+            row.remove(age);
+        }
+        // Since 1.22 the server says how long ago a restart was.
+        row.iter().map(|cell| cell.split(" (").next().unwrap_or_default().to_owned()).collect()
+    };
+    let ours: Vec<Vec<String>> = lines.map(ageless).collect();
+    let theirs: Vec<Vec<String>> = rows.iter().cloned().map(ageless).collect();
+    if ours == theirs { String::new() } else { format!("{ours:#?}\nand\n{theirs:#?}") }
 }
 
 /// Every right that the plan needs, as rules; one may be left out.

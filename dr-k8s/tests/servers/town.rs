@@ -144,6 +144,19 @@ impl Place {
         self.client.0.request(request.unwrap()).await.ok()
     }
 
+    /// What the server itself would have kubectl print: the columns of `-o wide`, and the rows.
+    pub(crate) async fn table(&self, path: &str) -> (Vec<String>, Vec<Vec<String>>) {
+        let request = Request::get(path).header("accept", "application/json;as=Table;v=v1;g=meta.k8s.io");
+        let table: Value = self.client.0.request(request.body(Vec::new()).unwrap()).await.unwrap();
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let columns = table["columnDefinitions"].as_array().unwrap().iter();
+        let rows = table["rows"].as_array().unwrap().iter();
+        (
+            columns.map(|column| text(&column["name"]).to_uppercase()).collect(),
+            rows.map(|row| row["cells"].as_array().unwrap().iter().map(text).collect()).collect(),
+        )
+    }
+
     /// Has a manager set a Deployment's replicas as they are, and this metadata.
     pub(crate) async fn own(&self, name: &str, manager: &str, mut metadata: Value) {
         metadata["name"] = json!(name);
