@@ -280,7 +280,7 @@ impl Cluster {
         };
         tokio::select! {
             biased;
-            () = cx.cancel.cancelled() => Err(Fault::Silent(began.elapsed())),
+            () = cx.cancel.cancelled() => Err(Fault::Stopped),
             result = tokio::time::timeout_at(until, whole) => {
                 result.unwrap_or_else(|_| Err(Fault::Silent(began.elapsed())))
             }

@@ -31,6 +31,9 @@ pub(crate) enum Fault {
     /// It was asked and did not answer.
     #[error("no answer within {}", show_duration(*.0))]
     Silent(Duration),
+    /// It was not waited for any more: the run was told to stop.
+    #[error("the run was told to stop")]
+    Stopped,
     /// It answered as an API server does: with a status of its own.
     #[error("{}", said(*.code, .message))]
     Said {
@@ -76,7 +79,9 @@ impl Fault {
             | Self::Untrusted(_) => true,
             // A server that says no has done nothing; one that fails may have.
             Self::Said { code, .. } => (400..500).contains(code),
-            Self::Broken(_) | Self::Silent(_) | Self::Foreign { .. } | Self::Garbled(_) => false,
+            Self::Broken(_) | Self::Silent(_) | Self::Stopped | Self::Foreign { .. } | Self::Garbled(_) => {
+                false
+            }
         }
     }
 
@@ -94,6 +99,7 @@ impl Fault {
             | Self::Credentials(_)
             | Self::Untrusted(_)
             | Self::Silent(_)
+            | Self::Stopped
             | Self::Garbled(_) => false,
         }
     }
@@ -114,6 +120,7 @@ impl Fault {
             | Self::Untrusted(_)
             | Self::Broken(_)
             | Self::Silent(_)
+            | Self::Stopped
             | Self::Garbled(_) => None,
         }
     }
@@ -126,6 +133,7 @@ impl Fault {
             Self::Closed(_) | Self::NoWay(_) | Self::Broken(_) => ErrorKind::Unreachable,
             Self::Untrusted(_) => ErrorKind::Refused,
             Self::Silent(_) => ErrorKind::Hung,
+            Self::Stopped => ErrorKind::Cancelled,
             Self::Said { code, message, .. } => of_status(*code, message),
             Self::Foreign { code, .. } => match code {
                 429 => ErrorKind::Throttled,
@@ -171,6 +179,7 @@ impl From<Fault> for Error {
             Fault::Access(_)
             | Fault::Credentials(_)
             | Fault::Silent(_)
+            | Fault::Stopped
             | Fault::Said { .. }
             | Fault::Foreign { .. } => error,
         }

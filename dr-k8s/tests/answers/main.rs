@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dr_core::resource::{
-    At, Backend, Connect, Cx, Redactor, Replicas, Resource, Scale, Secret, SecretRef, SecretSource, Staffing,
+    At, Backend, Cancel, Connect, Cx, Redactor, Replicas, Resource, Scale, Secret, SecretRef, SecretSource,
+    Staffing,
 };
 use dr_core::{Error, ErrorKind, Happened, Result, Retry, SystemClock, async_trait};
 use serde_json::json;
@@ -225,6 +226,27 @@ async fn a_connection_that_breaks_is_unreachable_and_one_that_hangs_is_bounded()
     let (error, _) = seen(Does::Hangs(true)).await;
     assert!(matches!(error.kind(), ErrorKind::Hung | ErrorKind::Timeout), "{error:?}");
     assert!(began.elapsed() < Duration::from_millis(3_200), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_run_that_is_told_to_stop_waits_for_no_answer() {
+    let server = Server::that(Does::Hangs(true)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let resource = resource(folder.path(), &format!("http://127.0.0.1:{}", server.port)).await;
+    let (canceller, cancel) = Cancel::pair();
+    let mut cx = cx(Duration::from_secs(30));
+    cx.cancel = cancel;
+    let call = Scale { side: At::Named("east".into()), replicas: Replicas::Count(0), after_drain: false };
+    let (effect, began) = (resource.effect::<Scale>().unwrap(), Instant::now());
+    let stop = async {
+        while server.asked() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        canceller.cancel();
+    };
+    let (prepared, ()) = tokio::join!(effect.prepare(&cx, &call), stop);
+    assert_eq!(prepared.unwrap_err().kind(), ErrorKind::Cancelled);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
