@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod examples;
 mod regions;
 mod support;
 mod words;

@@ -1,0 +1,19 @@
+//! The seeds' failovers as the example plans say them, carried out by the real binary on real servers: PostgreSQL, two
+//! Kubernetes API servers, and name servers that answer what a strict simulator of Route 53 holds.
+#![expect(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod callers;
+mod clusters;
+mod fitted;
+mod host;
+mod runbook;
+#[path = "../e2e/support.rs"]
+#[expect(dead_code, reason = "the other tests of the command use all of it")]
+mod support;
+mod world;

@@ -1,0 +1,190 @@
+//! The continuous-verification runbook: its failover, its ways back, and what becomes of them when things go wrong.
+
+use dr_testkit_aws::Fault;
+use dr_testkit_kube::{Behaviour, Rights, Start};
+
+use crate::support::{SOURCE, TARGET};
+use crate::world::World;
+
+const FAILOVER: &str = "region-failover.yaml";
+const SWITCHOVER: &str = "planned-switchover.yaml";
+const QUICK_RETURN: &str = "quick-return.yaml";
+const FULL_RETURN: &str = "full-return.yaml";
+
+/// What a failover from a lost region has to have come to.
+#[track_caller]
+fn recovered(world: &World) {
+    world.served();
+    let seen = world.seen();
+    assert_eq!(
+        (seen.writable.as_slice(), seen.callers.as_slice()),
+        (&[TARGET.to_owned()][..], &[TARGET.to_owned()][..])
+    );
+    assert!(seen.staff[TARGET].values().all(|(wanted, ready, _)| (*wanted, *ready) == (3, 3)), "{seen:?}");
+    world.evidence_verifies();
+}
+
+/// The lost region is back and its database follows again; then callers go back, and nothing is lost.
+#[track_caller]
+fn returns_quickly(world: &World) {
+    world.heal();
+    world.does(&["protect"], FAILOVER).ends(0);
+    world.does(&["switchover"], QUICK_RETURN).ends(0);
+    let metrics = world.metrics();
+    assert_eq!((&metrics["lost_writes"], &metrics["rto_met"]), (&0.into(), &true.into()), "{metrics:#}");
+    world.seen().is_served_by(SOURCE, [3, 1]);
+    world.has_every_acknowledged_order(SOURCE);
+    world.evidence_verifies();
+}
+
+#[test]
+fn a_lost_region_is_failed_over_with_the_runbooks_evidence_and_quickly_returned_to() {
+    let world = World::up();
+    world.lose_the_source();
+    let said = world.does(&["failover"], FAILOVER).ends(11);
+    assert!(said.out.contains("RECOVERED") || said.err.contains("RECOVERED"), "{said:?}");
+    recovered(&world);
+
+    let metrics = world.metrics();
+    for (field, value) in [
+        ("source_region", SOURCE.into()),
+        ("target_region", TARGET.into()),
+        ("dry_run", false.into()),
+        ("rto_target_seconds", 900.into()),
+        ("rto_met", serde_json::Value::Bool(true)),
+        ("rpo_target_seconds", 10.into()),
+        ("rpo_met", serde_json::Value::Bool(true)),
+        ("rto_basis", "client".into()),
+        ("rpo_basis", "client".into()),
+    ] {
+        assert_eq!(metrics[field], value, "{field}: {metrics:#}");
+    }
+    assert!(metrics["acknowledged_writes"].as_u64() > Some(0), "{metrics:#}");
+    for phase in ["preflight", "scale_up", "promote", "dns_update", "health_check"] {
+        assert!(metrics["timings"][format!("{phase}_seconds")].is_number(), "{phase}: {metrics:#}");
+    }
+    for (file, tells) in [
+        ("target-deployments.txt", "prod-teei-api-gateway"),
+        ("target-pods.txt", "prod-teei-impact-in-"),
+        ("target-nodes.txt", "Ready"),
+        ("source-deployments.txt", ""),
+        ("summary.md", "Emulated, not the real system"),
+        ("summary.md", "the AWS API (route53)"),
+        ("summary.md", "depends-on-source"),
+    ] {
+        assert!(
+            world.evidence(file).contains(tells),
+            "`{tells}` is not in {file}:\n{}",
+            world.evidence(file)
+        );
+    }
+    let table = world.evidence("target-deployments.txt");
+    assert_eq!(table.lines().filter(|line| line.contains("3/3")).count(), 15, "{table}");
+
+    returns_quickly(&world);
+}
+
+/// The failover, killed at that moment and resumed by another process, ends as the undisturbed one does.
+fn killed_and_resumed(moment: (&str, &str)) {
+    let world = World::up();
+    world.lose_the_source();
+    world.killed(&["failover"], FAILOVER, moment);
+    let plan = world.plan(FAILOVER);
+    world.dr(&["resume", plan.to_str().unwrap()]).ends(11);
+    recovered(&world);
+    returns_quickly(&world);
+}
+
+#[test]
+fn a_failover_killed_while_it_scales_is_resumed_to_the_same_end() {
+    killed_and_resumed(("started", "scale_up/scale:services"));
+}
+
+#[test]
+fn a_failover_killed_after_the_promotion_is_resumed_to_the_same_end() {
+    killed_and_resumed(("succeeded", "promote/promote:platform"));
+}
+
+#[test]
+fn a_failover_killed_while_it_moves_the_record_is_resumed_to_the_same_end() {
+    killed_and_resumed(("started", "dns_update/route:entry"));
+}
+
+#[test]
+fn a_failover_without_route_53s_control_plane_holds_as_its_plan_says_and_is_resumed() {
+    let world = World::up();
+    world.lose_the_source();
+    world.aws.lose_region(SOURCE, Fault::Refused);
+    let plan = world.plan(FAILOVER);
+    world.does(&["failover"], FAILOVER).ends(20).tells("dr resume");
+    assert_eq!(world.seen().writable, [TARGET]);
+    world.aws.restore_region(SOURCE);
+    world.dr(&["resume", plan.to_str().unwrap()]).ends(11);
+    recovered(&world);
+}
+
+#[test]
+fn a_failed_switchover_is_undone_and_a_good_one_goes_and_fully_returns_without_a_loss() {
+    let world = World::up();
+    let before = world.seen();
+    before.is_served_by(SOURCE, [3, 1]);
+
+    // An image that is not there: no pod beyond the first can ever be ready.
+    world.with_cluster(TARGET, async |cluster| {
+        cluster.kubelet.behave(&cluster.namespace, Behaviour::new().start(Start::ImagePull));
+    });
+    world.does(&["switchover"], SWITCHOVER).ends(13).tells("mage");
+    assert_eq!(world.seen(), before);
+    world.served();
+
+    world.with_cluster(TARGET, async |cluster| cluster.kubelet.behave_as_others(&cluster.namespace));
+    world.does(&["switchover"], SWITCHOVER).ends(0);
+    let metrics = world.metrics();
+    assert_eq!((&metrics["lost_writes"], &metrics["rto_met"]), (&0.into(), &true.into()), "{metrics:#}");
+    world.seen().is_served_by(TARGET, [1, 3]);
+    world.has_every_acknowledged_order(TARGET);
+
+    // Nothing runs in the old region any more.
+    world.with_cluster(SOURCE, async |cluster| cluster.scale_by_hand(0).await);
+    world.does(&["protect"], FULL_RETURN).ends(0);
+    world.does(&["switchover"], FULL_RETURN).ends(0);
+    let metrics = world.metrics();
+    assert_eq!((&metrics["lost_writes"], &metrics["rto_met"]), (&0.into(), &true.into()), "{metrics:#}");
+    let seen = world.seen();
+    seen.is_served_by(SOURCE, [3, 1]);
+    for (name, (_, _, told)) in &seen.staff[SOURCE] {
+        assert_eq!(told["SERVING_REGION"], SOURCE, "{name}");
+        assert!(told["DATABASE_URL"].starts_with("the secret "), "{name}: {told:?}");
+    }
+    world.has_every_acknowledged_order(SOURCE);
+    world.evidence_verifies();
+}
+
+/// Everything that the failover needs in the target's namespace, without what the test leaves out.
+fn rights(namespace: &str, scaling: &[&str]) -> Rights {
+    Rights::within(namespace)
+        .allow("apps", &["deployments"], &["get", "list", "watch", "patch"])
+        .allow("apps", &["deployments/scale"], scaling)
+        .allow("", &["pods"], &["list", "watch"])
+        .allow("", &["services"], &["get"])
+        .allow("", &["resourcequotas"], &["list"])
+        .allow("autoscaling", &["horizontalpodautoscalers"], &["get", "list", "patch"])
+}
+
+#[test]
+fn readiness_is_proven_from_here_and_a_missing_right_is_named() {
+    let world = World::up();
+    let plan = world.plan(FAILOVER);
+    let plan = plan.to_str().unwrap();
+    world.is_known_in_the_target_as(async |admin, namespace| {
+        admin.user("dr", rights(namespace, &["get", "patch"])).await.unwrap()
+    });
+    let said = world.dr(&["ready", plan]).ends(0);
+    assert!(said.out.contains("READY"), "{said:?}");
+
+    world.is_known_in_the_target_as(async |admin, namespace| {
+        admin.user("dr-lesser", rights(namespace, &["get"])).await.unwrap()
+    });
+    let said = world.dr(&["ready", plan]).ends(15);
+    assert!(said.out.contains("patch deployments.apps/scale"), "{said:?}");
+}
