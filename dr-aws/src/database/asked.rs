@@ -9,8 +9,10 @@ use tokio::time::Instant;
 
 use crate::waiting::Look;
 
-/// After how long a request that shows no effect is made again: it may never have arrived.
+/// After how long a request that was accepted and shows no effect is made again.
 const AGAIN: Duration = Duration::from_secs(60);
+/// The same, where it is not known whether it arrived. RDS refuses a second one for what it is at already.
+const AGAIN_IN_DOUBT: Duration = Duration::from_secs(5);
 
 /// Whether and when something was asked for that cannot be taken back.
 #[derive(Debug)]
@@ -18,14 +20,14 @@ pub(crate) struct Asked(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    last: Option<Instant>,
+    not_before: Option<Instant>,
     doubtful: bool,
 }
 
 impl Asked {
     /// Nothing yet in this attempt; an earlier one may have asked.
     pub(crate) fn new(cx: &Cx) -> Self {
-        Self(Mutex::new(State { last: None, doubtful: cx.attempt > 1 }))
+        Self(Mutex::new(State { not_before: None, doubtful: cx.attempt > 1 }))
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -34,7 +36,7 @@ impl Asked {
 
     /// Whether it is time to ask: it was not asked yet, or long ago without an effect.
     pub(crate) fn is_due(&self) -> bool {
-        self.change(|state| state.last.is_none_or(|at| at.elapsed() > AGAIN))
+        self.change(|state| state.not_before.is_none_or(|at| Instant::now() >= at))
     }
 
     /// It is under way, whoever asked for it.
@@ -46,7 +48,9 @@ impl Asked {
     pub(crate) fn take<T>(&self, what: &str, answer: Result<()>) -> Result<Look<T>> {
         let error = match answer {
             Ok(()) => {
-                self.change(|state| *state = State { last: Some(Instant::now()), doubtful: true });
+                self.change(|state| {
+                    *state = State { not_before: Some(Instant::now() + AGAIN), doubtful: true }
+                });
                 return Ok(Look::Not(format!("{what} was asked for")));
             }
             Err(error) => error,
@@ -54,7 +58,7 @@ impl Asked {
         let nothing = error.happened() == Happened::No;
         self.change(|state| {
             state.doubtful |= !nothing;
-            state.last = (!nothing).then(Instant::now);
+            state.not_before = (!nothing).then(|| Instant::now() + AGAIN_IN_DOUBT);
         });
         match error.kind() {
             // It may have acted, or somebody was quicker: the next look says.

@@ -110,7 +110,7 @@ async fn walk(
 ) -> Result<Timestamp> {
     let attached = AtomicBool::new(false);
     let restarted: Mutex<Option<Instant>> = Mutex::new(None);
-    until(cx, what, Pace::STEADY, async || {
+    until(cx, what, Pace::QUICK, async || {
         let view = edge.look(cx).await.map_err(|error| error.on(edge.name()))?;
         let on = |error: Error| error.on(edge.name());
         Ok(match next(&view, attached.load(Ordering::Relaxed)).map_err(on)? {

@@ -50,6 +50,10 @@ pub(crate) fn to_fence(view: &EdgeView, fence: &str, run: &str, now: Timestamp) 
         }
     };
     if !fenced_only {
+        if mark.cut.is_some() {
+            // It was closed and is open again: a restart of then proves nothing of those who came in since.
+            return Ok(Step::Mark(Mark { cut: None, ..mark }));
+        }
         return match view.status.condition() {
             Condition::Serving | Condition::Stopped if view.is_settled() => {
                 Ok(Step::Attach(vec![fence.to_owned()]))
@@ -260,6 +264,13 @@ mod tests {
         assert!(
             matches!(to_fence(&reopened, FENCE, RUN, at(30)), Ok(Step::Mark(Mark { cut: Some(cut), .. })) if cut == at(30))
         );
+    }
+
+    #[test]
+    fn a_fence_that_somebody_opened_is_made_anew_from_its_beginning() {
+        let mut opened = marked(&["sg-app"], Some(0));
+        opened.members[0].restarts.push(at(9));
+        assert_eq!(to_fence(&opened, FENCE, RUN, at(30)).unwrap(), Step::Mark(mark(None)));
     }
 
     #[test]
