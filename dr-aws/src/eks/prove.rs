@@ -72,6 +72,13 @@ impl Group {
                 what,
                 format!("asked of {nowhere}, which does not exist: allowed, and nothing to do"),
             ),
+            // Who may not ask is told so before the request is looked at.
+            Err(error) if error.is("InvalidParameterException") || error.is("InvalidRequestException") => {
+                Proof::proven(
+                    what,
+                    format!("a request that changes nothing was allowed, and judged: {error}"),
+                )
+            }
             Err(error) if error.is_denied() => Proof::missing(
                 what,
                 format!(

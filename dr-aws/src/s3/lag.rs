@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn only_when_every_object_is_over_nothing_is_behind() {
         let over = said("a", Some(ReplicationStatus::Completed), 0);
-        assert_eq!(judge(&[over.clone()], at(9)).lag, Some(Duration::ZERO));
+        assert_eq!(judge(std::slice::from_ref(&over), at(9)).lag, Some(Duration::ZERO));
         for (other, code) in [
             (said("b", Some(ReplicationStatus::Failed), 0), "replication-failed"),
             (said("b", None, 0), "not-replicated"),
