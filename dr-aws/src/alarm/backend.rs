@@ -84,6 +84,10 @@ impl Configured for AlarmConfigured {
         self.0.aws.connecting()
     }
 
+    fn names_are_regional(&self) -> bool {
+        true
+    }
+
     fn emulated(&self) -> Option<String> {
         self.0.aws.emulated(&[Service::Cloudwatch])
     }

@@ -98,6 +98,10 @@ impl Configured for EksConfigured {
         true
     }
 
+    fn names_are_regional(&self) -> bool {
+        true
+    }
+
     fn emulated(&self) -> Option<String> {
         self.0.aws.emulated(&SPEAKS_TO)
     }

@@ -133,6 +133,10 @@ impl Configured for RdsConfigured {
         self.plan.aws.connecting()
     }
 
+    fn names_are_regional(&self) -> bool {
+        true
+    }
+
     fn emulated(&self) -> Option<String> {
         self.plan.aws.emulated(&[Service::Rds, Service::Cloudwatch])
     }

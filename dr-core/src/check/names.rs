@@ -124,7 +124,10 @@ fn sides(name: &ResourceName, spec: &ResourceSpec, configured: &dyn Configured, 
         for (index, (side, value)) in each.iter().enumerate() {
             // Two sides may well lie in one region.
             let names_region = known.values().any(|region| value.as_str() == Some(region.as_str()));
-            let twin = each[..index].iter().find(|(_, other)| same(other, value));
+            let twin = each[..index].iter().find(|(other_side, other)| {
+                let apart = known.get(side.as_str()) != known.get(other_side.as_str());
+                same(other, value) && !(configured.names_are_regional() && apart)
+            });
             if let (false, Some((other, _))) = (names_region, twin) {
                 let place = |side: &str| spec.place(&format!("/{field}/{side}"));
                 out.push(Finding::error(

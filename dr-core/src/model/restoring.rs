@@ -58,7 +58,7 @@ impl ModelStore {
         restored.unwrap_or_default()
     }
 
-    fn into_what(&self, cx: &Cx, call: &Restore) -> Result<String> {
+    fn name_of(&self, cx: &Cx, call: &Restore) -> Result<String> {
         if call.only.is_some() {
             return Err(Error::unsupported("a store is restored as a whole"));
         }
@@ -127,7 +127,7 @@ impl Inner {
 #[async_trait]
 impl Effect<Restore> for ModelStore {
     async fn prepare(&self, cx: &Cx, call: &Restore) -> Result<Prepared> {
-        let (side, into) = (call.side.side()?, self.into_what(cx, call)?);
+        let (side, into) = (call.side.side()?, self.name_of(cx, call)?);
         self.world.reach(cx, &self.name, side).await.map_err(Error::not_happened)?;
         self.world.with(|world| {
             let before = Before::of(&Was { into: into.clone(), token: cx.token.clone() })?;

@@ -74,6 +74,12 @@ pub trait Configured: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether the names in its configuration are meant within each side's region, so that two sides in two regions may
+    /// well use the same ones.
+    fn names_are_regional(&self) -> bool {
+        false
+    }
+
     /// Whether it can send a share of the callers to a side, not only all of them.
     fn splits_traffic(&self) -> bool {
         false

@@ -90,6 +90,10 @@ impl Configured for FakeConfigured {
         }
     }
 
+    fn names_are_regional(&self) -> bool {
+        self.config["regional"] == true
+    }
+
     fn fences_itself_when_planned(&self) -> bool {
         self.kind == "global-store"
     }

@@ -499,6 +499,18 @@ mod names {
     }
 
     #[test]
+    fn two_regions_may_use_one_name_where_names_are_meant_within_a_region() {
+        let sides = "sides: { us: { cluster: a }, eu: { cluster: a } }";
+        let found = changed(
+            "app: { kind: workloads }",
+            &format!("app: {{ kind: workloads, regional: true, {sides} }}"),
+        );
+        assert_eq!(shown(&found), "");
+        let found = changed("app: { kind: workloads }", &format!("app: {{ kind: workloads, {sides} }}"));
+        only(&found, Error, codes::ONE_THING_TWO_SIDES);
+    }
+
+    #[test]
     fn timings_have_names_of_their_own() {
         only(&changed("name: scale_down", "name: Scale-up"), Error, codes::PHASE_NAMES_COLLIDE);
         only(&changed("name: scale_down", "name: roles"), Error, codes::PHASE_NAMES_COLLIDE);
