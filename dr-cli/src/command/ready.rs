@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use dr_core::resource::{Ask, Cx, Proof, Redactor, SeatKind, Urgency, Verdict, Wanted};
-use dr_core::runbook::Script;
+use dr_core::resource::{Ask, Call, Cx, Proof, Redactor, SeatKind, Urgency, Verdict, Wanted};
+use dr_core::runbook::{CheckRoom, Script};
 use dr_core::{Backends, Env, Resource, ResourceName, RunId, Side, StepId};
 use serde_json::json;
 
@@ -117,6 +117,8 @@ fn wanted(script: &Script, name: &ResourceName, gone: Option<&Side>) -> Vec<Want
             let side = ["in", "to", "served_by"].iter().find_map(|key| step.call.get(*key)?.as_str());
             Wanted { verb: step.verb.clone(), side: side.map(Side::new) }
         })
+        // The core's own: it looks by what the backend shows, and no backend knows the verb.
+        .filter(|wanted| wanted.verb != CheckRoom::VERB)
         .filter(|wanted| gone.is_none() || wanted.side.as_ref() != gone)
         .collect();
     all.into_iter().collect()
