@@ -20,6 +20,9 @@ use crate::trouble::{Trouble, is_over, is_ready, trouble, workload_of};
 /// How long a controller may say that it cannot make pods: old ones that go away may give the quota back.
 const REFUSED_FOR: Duration = Duration::from_secs(5);
 
+/// How long pods that are too many may take to go: what ails them is nobody's trouble, and they go before those that serve.
+const SURPLUS_FOR: Duration = Duration::from_secs(10);
+
 /// How often it is said how many are left.
 const SAID_EVERY: Duration = Duration::from_secs(1);
 
@@ -335,10 +338,17 @@ impl State<'_> {
         {
             return Some(format!("{name} cannot get ready: {}: {}", condition.reason, condition.message));
         }
-        let lasting = self
-            .troubles(name)
-            .find(|(trouble, since)| trouble.lasting_after.is_some_and(|after| since.elapsed() >= after))?;
+        let more = if self.has_surplus(name, member) { SURPLUS_FOR } else { Duration::ZERO };
+        let lasting = self.troubles(name).find(|(trouble, since)| {
+            trouble.lasting_after.is_some_and(|after| since.elapsed() >= after.max(more))
+        })?;
         Some(format!("{name} cannot get ready: {}", lasting.0.words))
+    }
+
+    /// Whether there are more pods than are wanted now, so that some are about to go.
+    fn has_surplus(&self, name: &Name, member: &Member) -> bool {
+        let of = |(uid, known): &(&String, &Known)| known.of == *name && !self.wait.old.contains(*uid);
+        self.pods.iter().filter(of).count() > usize::try_from(member.desired()).unwrap_or(usize::MAX)
     }
 
     fn why(&self, name: &Name) -> Option<String> {
