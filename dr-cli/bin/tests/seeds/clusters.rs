@@ -90,7 +90,10 @@ impl Cluster {
         let container = json!({
             "name": "service",
             "image": format!("registry.example.com/{name}:7"),
-            "env": [{ "name": "DATABASE_URL", "value": "postgres://of-old" }],
+            "env": [
+                { "name": "DATABASE_URL", "value": "postgres://of-old" },
+                { "name": "SERVING_REGION", "value": "of-old" },
+            ],
         });
         let deployment: Deployment = serde_json::from_value(json!({
             "metadata": { "name": name },

@@ -3,7 +3,7 @@
 use dr_testkit_aws::Fault;
 use dr_testkit_kube::{Behaviour, Rights, Start};
 
-use crate::support::{SOURCE, TARGET};
+use crate::support::{SOURCE, TARGET, finish};
 use crate::world::World;
 
 const FAILOVER: &str = "region-failover.yaml";
@@ -111,15 +111,15 @@ fn a_failover_killed_while_it_moves_the_record_is_resumed_to_the_same_end() {
 }
 
 #[test]
-fn a_failover_without_route_53s_control_plane_holds_as_its_plan_says_and_is_resumed() {
+fn a_failover_waits_for_route_53s_control_plane_as_its_plan_says_and_goes_on() {
     let world = World::up();
     world.lose_the_source();
     world.aws.lose_region(SOURCE, Fault::Refused);
-    let plan = world.plan(FAILOVER);
-    world.does(&["failover"], FAILOVER).ends(20).tells("dr resume");
-    assert_eq!(world.seen().writable, [TARGET]);
+    let run = world.begin(&["failover"], FAILOVER);
+    world.awaits(("failed", "dns_update/route:entry"));
+    assert_eq!(world.seen().writable, [TARGET], "everything else is done by then");
     world.aws.restore_region(SOURCE);
-    world.dr(&["resume", plan.to_str().unwrap()]).ends(11);
+    finish(run).ends(11);
     recovered(&world);
 }
 
@@ -160,15 +160,16 @@ fn a_failed_switchover_is_undone_and_a_good_one_goes_and_fully_returns_without_a
     world.evidence_verifies();
 }
 
-/// Everything that the failover needs in the target's namespace, without what the test leaves out.
-fn rights(namespace: &str, scaling: &[&str]) -> Rights {
-    Rights::within(namespace)
+/// Everything that the failover needs of a cluster, with these rights to scale.
+fn rights(scaling: &[&str]) -> Rights {
+    Rights::everywhere()
         .allow("apps", &["deployments"], &["get", "list", "watch", "patch"])
         .allow("apps", &["deployments/scale"], scaling)
         .allow("", &["pods"], &["list", "watch"])
+        .allow("", &["nodes", "resourcequotas"], &["list"])
         .allow("", &["services"], &["get"])
-        .allow("", &["resourcequotas"], &["list"])
         .allow("autoscaling", &["horizontalpodautoscalers"], &["get", "list", "patch"])
+        .allow("policy", &["poddisruptionbudgets"], &["list"])
 }
 
 #[test]
@@ -177,14 +178,20 @@ fn readiness_is_proven_from_here_and_a_missing_right_is_named() {
     let plan = world.plan(FAILOVER);
     let plan = plan.to_str().unwrap();
     world.is_known_in_the_target_as(async |admin, namespace| {
-        admin.user("dr", rights(namespace, &["get", "patch"])).await.unwrap()
+        admin.user(&format!("dr-{namespace}"), rights(&["get", "patch"])).await.unwrap()
     });
-    let said = world.dr(&["ready", plan]).ends(0);
-    assert!(said.out.contains("READY"), "{said:?}");
+    let said = world.dr(&["ready", "--with-source", plan]).ends(0);
+    assert!(said.out.contains("READY") && !said.out.contains("NOT READY"), "{said:?}");
+
+    // Without the source one thing is missing, and the plan acknowledges it by name.
+    let said = world.dr(&["ready", plan]).ends(15);
+    assert!(said.out.contains("NOT READY: 1 missing, 0 unproven"), "{said:?}");
+    assert!(said.out.contains("Route 53's control plane is in us-east-1"), "{said:?}");
 
     world.is_known_in_the_target_as(async |admin, namespace| {
-        admin.user("dr-lesser", rights(namespace, &["get"])).await.unwrap()
+        admin.user(&format!("dr-lesser-{namespace}"), rights(&["get"])).await.unwrap()
     });
-    let said = world.dr(&["ready", plan]).ends(15);
-    assert!(said.out.contains("patch deployments.apps/scale"), "{said:?}");
+    let said = world.dr(&["ready", "--with-source", plan]).ends(15);
+    assert!(said.out.contains("NOT READY: 1 missing, 0 unproven"), "{said:?}");
+    assert!(said.out.contains("✗ patch deployments.apps/scale in"), "{said:?}");
 }

@@ -201,19 +201,34 @@ impl World {
         self.dr(&[verb, &[plan.to_str().unwrap(), "--yes"]].concat())
     }
 
-    /// Begins the same, kills it when that event is in the journal, and says what was said.
-    pub(crate) fn killed(&self, verb: &[&str], plan: &str, (event, step): (&str, &str)) {
+    /// Begins the same.
+    pub(crate) fn begin(&self, verb: &[&str], plan: &str) -> Child {
         let plan = self.plan(plan);
         let before = self.runs().len();
         let mut command = self.command(&[verb, &[plan.to_str().unwrap(), "--yes"]].concat());
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        until("a run that has begun", || (self.runs().len() > before).then_some(()));
+        child
+    }
+
+    /// Waits for an event of the newest run.
+    #[track_caller]
+    pub(crate) fn awaits(&self, (event, step): (&str, &str)) {
         let is = |entry: &Value| entry["event"] == event && entry["step"] == step;
+        let over = |entry: &Value| ["ended", "suspended"].iter().any(|end| entry["event"] == *end);
         until(&format!("{event} {step}"), || {
-            let come = self.runs().len() > before && self.events().iter().any(is);
-            let over = child.try_wait().unwrap();
-            assert!(come || over.is_none(), "it ended before {event} {step}: {:#?}", self.events().last());
+            let events = self.events();
+            let come = events.iter().any(is);
+            assert!(come || !events.iter().any(over), "it was over before {event} {step}");
             come.then_some(())
         });
+    }
+
+    /// Begins it, and kills it when that event is in the journal.
+    #[track_caller]
+    pub(crate) fn killed(&self, verb: &[&str], plan: &str, moment: (&str, &str)) {
+        let mut child = self.begin(verb, plan);
+        self.awaits(moment);
         child.kill().unwrap();
         assert_eq!(finish(child).code, -1, "it was over before it was killed");
     }
