@@ -6,7 +6,8 @@ set -euo pipefail
 
 say() { echo "kube.sh: $*" >&2; }
 as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
-cache="${XDG_CACHE_HOME:-$HOME/.cache}/dr-kube"
+# The number grows when what is built changes.
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/dr-kube-2"
 
 holds_servers() { [ -x "$1/kube-apiserver" ] && [ -x "$1/kube-controller-manager" ]; }
 
@@ -123,6 +124,16 @@ version="$(dpkg-parsechangelog -l "$work/source/tree/debian/changelog" -S Versio
 IFS=. read -r major minor _ <<<"$version"
 
 say "building kube-apiserver and kube-controller-manager $version: some minutes, up to ten on two cores"
+# From Go 1.18 on the runtime's mapiterinit is given the iterator that it fills. The package's reflect2 links to the older
+# form, and the server crashes when a custom resource is created.
+mend_reflect2() {
+  local map="$1/unsafe_map.go" link="$1/unsafe_link.go"
+  grep -q 'hiter: *mapiterinit(' "$map" || return 0
+  sed -i 's/hiter: *mapiterinit(/hiter: newIterator(/' "$map"
+  perl -0pi -e 's/type hiter struct \{.*?\n\}/type hiter struct {\n\tkey, value, t, h, buckets, bptr unsafe.Pointer\n\toverflow, oldoverflow *[]unsafe.Pointer\n\tstartBucket uintptr\n\toffset uint8\n\twrapped bool\n\tB, i uint8\n\tbucket, checkBucket uintptr\n}/s;
+    s/func mapiterinit\([^\n]*/func mapiterinit(rtype, m unsafe.Pointer, it *hiter)\n\nfunc newIterator(rtype, m unsafe.Pointer) *hiter {\n\tit := new(hiter)\n\tmapiterinit(rtype, m, it)\n\treturn it\n}/' "$link"
+}
+
 build() {
   local tree="$work/go/src/k8s.io/kubernetes" package flags
   mkdir -p "$(dirname "$tree")" "$work/tmp"
@@ -132,6 +143,7 @@ build() {
   export PATH="/usr/lib/go-${go//[!0-9.]/}/bin:$PATH" GOPATH="$work/go" GOCACHE="$work/cache"
   export HOME="$work" TMPDIR="$work/tmp"
   export GOPROXY=off GO111MODULE=off GOFLAGS= CGO_ENABLED=0
+  case "${go//[!0-9.]/}" in 1.15|1.16|1.17) ;; *) mend_reflect2 "$tree/vendor/github.com/modern-go/reflect2" ;; esac
   printf "KUBE_GIT_COMMIT='package'\nKUBE_GIT_TREE_STATE='archive'\nKUBE_GIT_VERSION='v%s'\n" "$version" > "$work/version"
   printf "KUBE_GIT_MAJOR='%s'\nKUBE_GIT_MINOR='%s'\n" "$major" "$minor" >> "$work/version"
   KUBE_GIT_VERSION_FILE="$work/version" make -s gen_openapi

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dr_core::resource::{Call, ConfigError, Connect, Copies, Needs, Replication, Restore};
+use dr_core::resource::{
+    Call, Class, ConfigError, Connect, Copies, Needs, Replication, Restore, Roles, understood,
+};
 use dr_core::{Backend, Configured, Identity, Region, Resource, Result, Side, async_trait};
 use serde_json::Value;
 
@@ -58,6 +60,15 @@ impl Configured for S3Configured {
 
     fn verbs(&self) -> Vec<&str> {
         vec![Restore::VERB, Marker::VERB]
+    }
+
+    fn own_call(
+        &self,
+        verb: &str,
+        call: Value,
+        roles: &Roles,
+    ) -> Option<Result<(Value, Class), serde_json::Error>> {
+        (verb == Marker::VERB).then(|| understood::<Marker>(call, roles))
     }
 
     /// Objects are a data plane in the bucket's own region; no bucket is configured, so us-east-1 is not needed.

@@ -23,8 +23,9 @@ impl Read {
     fn reach(&self) -> Reach {
         match self.versions.as_ref().err().or(self.rules.as_ref().err()).map(Error::kind) {
             None => Reach::Answers,
-            Some(ErrorKind::Unreachable) => Reach::Unreachable,
-            Some(ErrorKind::Timeout | ErrorKind::Hung) => Reach::Hung,
+            // An API that gives no answer is no sign of life: one that was would forbid accepting a lost region's silence.
+            Some(ErrorKind::Unreachable | ErrorKind::Timeout) => Reach::Unreachable,
+            Some(ErrorKind::Hung) => Reach::Hung,
             Some(ErrorKind::Unauthorized) => Reach::Denied,
             Some(_) => Reach::Answers,
         }

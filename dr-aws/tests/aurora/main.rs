@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod conformance;
+#[path = "../rds_support/forced.rs"]
+mod forced;
 #[path = "../rds_support/mod.rs"]
 mod support;
 mod switching;

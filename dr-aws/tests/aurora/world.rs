@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use dr_aws::AuroraGlobalBackend;
 use dr_core::resource::{
-    At, Basis, Call, Cx, Effect, Fence, FenceOutcome, FenceProof, NodeState, Promote, Promotion, Replication,
-    Resource,
+    At, Basis, Call, Cx, Effect, Fence, FenceOutcome, FenceProof, Follow, Following, NodeState, Promote,
+    Promotion, Replication, Resource,
 };
 use dr_core::{Result, Side, async_trait};
 use dr_testkit::suite::{Fixture, Lever, Levers, Subject};
@@ -61,6 +61,13 @@ impl World {
 
     pub(crate) async fn promote(&self, cx: &Cx, basis: Basis) -> Result<Promotion> {
         let (effect, call) = (self.effect::<Promote>(), promote(Some(basis)));
+        let was = effect.prepare(cx, &call).await?;
+        effect.apply(cx, &call, &was).await
+    }
+
+    pub(crate) async fn follow(&self, cx: &Cx) -> Result<Following> {
+        let call = Follow { side: At::Named(EAST.into()), of: At::Named(WEST.into()) };
+        let effect = self.effect::<Follow>();
         let was = effect.prepare(cx, &call).await?;
         effect.apply(cx, &call, &was).await
     }

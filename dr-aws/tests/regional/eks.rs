@@ -120,7 +120,6 @@ impl Levers for Hands {
 }
 
 #[tokio::test]
-#[ignore = "undo takes its tag away, and the simulator has no UntagResource of EKS yet"]
 async fn node_groups_keep_every_promise_of_workloads() {
     let report = suite::workloads(&Clusters).await;
     println!("{report}");
@@ -284,7 +283,6 @@ async fn throttling_errors_and_html_pages_pass_and_a_missing_right_is_named() {
 }
 
 #[tokio::test]
-#[ignore = "undo takes its tag away, and the simulator has no UntagResource of EKS yet"]
 async fn a_failed_update_fails_at_once_in_eks_words_and_undo_puts_the_sizes_back() {
     let aws = world().await;
     aws.set_vcpu_quota(WEST, 8, 0);
@@ -300,7 +298,6 @@ async fn a_failed_update_fails_at_once_in_eks_words_and_undo_puts_the_sizes_back
 }
 
 #[tokio::test]
-#[ignore = "undo takes its tag away, and the simulator has no UntagResource of EKS yet"]
 async fn a_scale_that_was_begun_needs_the_other_region_no_more() {
     let aws = world().await;
     let resource = nodes(&aws, json!({})).await;

@@ -159,7 +159,6 @@ impl Levers for Hands {
 }
 
 #[tokio::test]
-#[ignore = "a restore reads the lifecycle of its buckets, and the simulator has none yet"]
 async fn a_restore_keeps_every_promise_of_an_effect() {
     let report = suite::effect::<Restore>(
         &Accident,
@@ -172,7 +171,6 @@ async fn a_restore_keeps_every_promise_of_an_effect() {
 }
 
 #[tokio::test]
-#[ignore = "a restore reads the lifecycle of its buckets, and the simulator has none yet"]
 async fn what_was_current_is_current_again_and_nothing_is_removed() {
     let ground = world().await;
     let moment = accident(&ground, EAST).await;
@@ -188,7 +186,6 @@ async fn what_was_current_is_current_again_and_nothing_is_removed() {
 }
 
 #[tokio::test]
-#[ignore = "a restore reads the lifecycle of its buckets, and the simulator has none yet"]
 async fn objects_come_from_the_other_sides_bucket_as_it_is_and_as_it_was() {
     let ground = world().await;
     let moment = accident(&ground, WEST).await;
@@ -209,7 +206,6 @@ async fn objects_come_from_the_other_sides_bucket_as_it_is_and_as_it_was() {
 }
 
 #[tokio::test]
-#[ignore = "a restore reads the lifecycle of its buckets, and the simulator has none yet"]
 async fn restored_beside_nothing_else_is_touched() {
     let ground = world().await;
     let moment = accident(&ground, EAST).await;
@@ -229,7 +225,6 @@ async fn restored_beside_nothing_else_is_touched() {
 }
 
 #[tokio::test]
-#[ignore = "a restore reads the lifecycle of its buckets, and the simulator has none yet"]
 async fn a_thousand_keys_and_more_are_all_restored_and_all_put_back() {
     let ground = world().await;
     let (s3, name) = (ground.s3(EAST), bucket(EAST));
@@ -262,7 +257,6 @@ async fn a_thousand_keys_and_more_are_all_restored_and_all_put_back() {
 }
 
 #[tokio::test]
-#[ignore = "a restore reads the lifecycle of its buckets, and the simulator has none yet"]
 async fn objects_that_changed_since_they_were_looked_at_are_a_conflict_and_nothing_is_done() {
     let ground = world().await;
     let moment = accident(&ground, EAST).await;
@@ -277,7 +271,6 @@ async fn objects_that_changed_since_they_were_looked_at_are_a_conflict_and_nothi
 }
 
 #[tokio::test]
-#[ignore = "a restore reads the lifecycle of its buckets, and the simulator has none yet"]
 async fn what_the_versions_do_not_tell_is_refused() {
     let ground = world().await;
     let resource = buckets(&ground).await;
@@ -429,7 +422,6 @@ async fn buckets_keep_every_promise_of_an_observation() {
 }
 
 #[tokio::test]
-#[ignore = "a restore reads the lifecycle of its buckets, and the simulator has none yet"]
 async fn buckets_keep_every_promise_of_proofs() {
     if Ground::new().await.simulator().is_none() {
         return;

@@ -12,6 +12,7 @@ fn main() -> ExitCode {
         .with(dr_net::DnsBackend)
         .with(dr_k8s::backend())
         .with(dr_aws::Route53Backend)
+        .with(dr_aws::HealthCheckBackend)
         .with(dr_aws::RdsBackend)
         .with(dr_aws::AuroraGlobalBackend)
         .with(dr_aws::S3ReplicationBackend)
@@ -22,3 +23,4 @@ fn main() -> ExitCode {
 }
 
 mod sandbox;
+mod simulated;

@@ -6,14 +6,20 @@ use clap::{ArgMatches, Args, FromArgMatches};
 use dr_cli::Extra;
 use dr_sandbox::{Command, Sandbox};
 
+use crate::simulated;
+
 /// The subcommand.
 pub(crate) fn extra() -> Extra {
     let command = Sandbox::augment_args(clap::Command::new("sandbox"));
+    let command = command.subcommand(simulated::command());
     let command = command.about("Makes two real regions on this machine, to see dr work").long_about(None);
     Extra { command, run: Box::new(run) }
 }
 
 fn run(matches: &ArgMatches) -> ExitCode {
+    if let Some((simulated::NAME, matches)) = matches.subcommand() {
+        return simulated::run(matches);
+    }
     let mut sandbox = match Sandbox::from_arg_matches(matches) {
         Ok(sandbox) => sandbox,
         Err(error) => error.exit(),

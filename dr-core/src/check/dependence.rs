@@ -6,7 +6,7 @@ use super::codes;
 use super::view::View;
 use crate::ids::Region;
 use crate::plan::{Finding, Place};
-use crate::resource::{Class, Needs, Plane, Urgency};
+use crate::resource::{Call, Class, Needs, Plane, Replicas, Scale, Urgency};
 
 pub(super) fn check(view: &View<'_>, out: &mut Vec<Finding>) {
     let roles = view.subject.roles;
@@ -69,6 +69,19 @@ fn steps(view: &View<'_>, lost: &BTreeSet<Region>, out: &mut Vec<Finding>) {
         }
         planes(&format!("`{}`", taken.says()), &needs, taken.place, lost, out);
         let only_there = !sides.is_empty() && sides.values().all(|region| lost.contains(region));
+        let asks_source =
+            serde_json::from_value::<Scale>(taken.step.call.clone()).is_ok_and(|call| match call.replicas {
+                Replicas::SameAs(of) | Replicas::Percent { of, .. } => of.side().is_ok_and(|of| of == source),
+                Replicas::Count(_) | Replicas::Before => false,
+            });
+        if taken.step.verb == Scale::VERB && asks_source {
+            out.push(Finding::warning(
+                codes::DEPENDS_ON_SOURCE,
+                taken.place,
+                format!("`{}` asks {source} how many there are; while it is down nobody knows", taken.says()),
+                "instead: write the number, or limit the step with `when: planned`",
+            ));
+        }
         let changes = match taken.step.class {
             Class::Reversible | Class::Irreversible | Class::PointOfNoReturn => true,
             Class::Read | Class::Fence => false,

@@ -8,6 +8,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::at::Roles;
+use super::call::Class;
 use super::registered::Resource;
 use super::secret::{Redactor, Secret, SecretRef, SecretSource};
 use crate::env::Clock;
@@ -56,6 +58,18 @@ pub trait Configured: fmt::Debug + Send + Sync {
 
     /// The verbs it can do.
     fn verbs(&self) -> Vec<&str>;
+
+    /// A call of a verb that is this backend's own (`vendor.verb`), understood: [`understood`](super::understood) for the
+    /// type behind the name. `None`: there is no such verb.
+    fn own_call(
+        &self,
+        verb: &str,
+        call: Value,
+        roles: &Roles,
+    ) -> Option<Result<(Value, Class), serde_json::Error>> {
+        let _ = (verb, call, roles);
+        None
+    }
 
     /// What a verb needs on a side, or wherever it acts if the call names none. What lives on another side does not
     /// belong here: a promotion of the target that works without the source needs nothing of the source's region.

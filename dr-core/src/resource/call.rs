@@ -5,6 +5,8 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use serde_json::Value;
+
 use super::at::Roles;
 
 /// What kind of change a call makes. Checks and the engine look at this, never at a verb's name.
@@ -45,4 +47,15 @@ pub trait Call: fmt::Debug + Clone + Serialize + DeserializeOwned + Send + Sync 
     fn aim(&mut self, roles: &Roles) {
         let _ = roles;
     }
+}
+
+/// A call as a plan gives it, understood: sides by name where roles stood, defaults filled in, and what kind of change it
+/// is.
+///
+/// # Errors
+/// If that is not what the verb takes.
+pub fn understood<C: Call>(call: Value, roles: &Roles) -> Result<(Value, Class), serde_json::Error> {
+    let mut call: C = serde_json::from_value(call)?;
+    call.aim(roles);
+    Ok((serde_json::to_value(&call)?, call.class()))
 }

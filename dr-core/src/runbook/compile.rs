@@ -16,7 +16,7 @@ use crate::ids::{PhaseName, ResourceName, StepId};
 use crate::plan::{Finding, Phase, Plan, Step, closest};
 use crate::resource::{
     Backup, Call, Class, Configure, Configured, Fence, Follow, Pause, Probe, Promote, Restore, Roles, Route,
-    Scale, Trigger, Unfence, Unpause,
+    Scale, Trigger, Unfence, Unpause, understood,
 };
 
 pub(super) const DEFAULT_WITHIN: Duration = Duration::from_secs(300);
@@ -111,7 +111,8 @@ impl Compiler<'_> {
 
     /// The step's options as its verb understands them.
     fn call(&mut self, plan: &Plan, step: &Step) -> Option<(Value, Class)> {
-        if !VERBS.contains(&step.verb.as_str()) {
+        let own = step.verb.contains('.');
+        if !own && !VERBS.contains(&step.verb.as_str()) {
             self.findings.push(Finding::error(
                 "unknown-verb",
                 step.place,
@@ -139,7 +140,8 @@ impl Compiler<'_> {
             "route" => self.typed::<Route>(step),
             "probe" => self.typed::<Probe>(step),
             "wait" => self.typed::<Wait>(step),
-            _ => self.typed::<Approve>(step),
+            "approve" => self.typed::<Approve>(step),
+            _ => self.own(step)?,
         };
         match parsed {
             Ok(parsed) => self.sides(plan, step, &parsed.0).then_some(parsed),
@@ -156,9 +158,22 @@ impl Compiler<'_> {
     }
 
     fn typed<C: Call>(&self, step: &Step) -> Result<(Value, Class), serde_json::Error> {
-        let mut call: C = serde_json::from_value(step.call.clone())?;
-        call.aim(self.roles);
-        Ok((serde_json::to_value(&call)?, call.class()))
+        understood::<C>(step.call.clone(), self.roles)
+    }
+
+    /// A verb of the resource's own kind.
+    fn own(&mut self, step: &Step) -> Option<Result<(Value, Class), serde_json::Error>> {
+        let configured = step.resource.as_ref().and_then(|name| self.configured.get(name))?;
+        let understood = configured.own_call(&step.verb, step.call.clone(), self.roles);
+        if understood.is_none() {
+            self.findings.push(Finding::error(
+                "unknown-verb",
+                step.place,
+                format!("there is no verb `{}`", step.verb),
+                format!("it can: {}", configured.verbs().join(", ")),
+            ));
+        }
+        understood
     }
 
     fn offers(&mut self, plan: &Plan, step: &Step, name: &ResourceName) -> Option<()> {
@@ -200,7 +215,7 @@ impl Compiler<'_> {
         if known.is_empty() {
             return fits;
         }
-        for key in ["in", "to", "of", "served_by", "copy_to"] {
+        for key in ["in", "to", "of", "from", "served_by", "copy_to"] {
             let Some(side) = call.get(key).and_then(Value::as_str) else { continue };
             if !known.contains_key(side) {
                 fits = false;

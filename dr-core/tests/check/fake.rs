@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dr_core::resource::{ConfigError, Connect, Needs, Plane};
+use dr_core::resource::{Class, ConfigError, Connect, Needs, Plane, Roles, Scale, understood};
 use dr_core::time::parse_duration;
 use dr_core::{Backend, Backends, Configured, Error, Identity, Region, Resource, Side, async_trait};
 use serde_json::{Value, json};
@@ -20,6 +20,7 @@ pub(crate) fn backends() -> Backends {
         .with(Fake("weighted", &["observe", "route"]))
         .with(Fake("global-store", &["observe", "promote", "follow", "restore"]))
         .with(Fake("door", &["probe"]))
+        .with(Fake("cache", &["fake.flush", "fake.gone"]))
 }
 
 impl Backend for Fake {
@@ -88,6 +89,15 @@ impl Configured for FakeConfigured {
             ),
             None => Needs::default(),
         }
+    }
+
+    fn own_call(
+        &self,
+        verb: &str,
+        call: Value,
+        roles: &Roles,
+    ) -> Option<Result<(Value, Class), serde_json::Error>> {
+        (verb == "fake.flush").then(|| understood::<Scale>(call, roles))
     }
 
     fn names_are_regional(&self) -> bool {

@@ -39,6 +39,13 @@ const PLANTED: &[(&str, &str, &str, Severity, &[&str])] = &[
         &["connecting to `orders`", "no credentials are to be had"],
     ),
     (
+        "the number of replicas",
+        "in: target, replicas: 3",
+        "in: target, replicas: same-as:us",
+        Warning,
+        &["scale app", "how many there are"],
+    ),
+    (
         "the store's promotion",
         "orders: { kind: store",
         "orders: { kind: store, control: us",
@@ -59,7 +66,7 @@ fn every_planted_dependence_is_found_and_the_clean_plan_has_none() {
         assert!(words.iter().all(|word| told.contains(word)), "{what}: {told}");
         assert!(of_it.iter().all(|one| one.place.line > 0), "{what} has no place");
         // The same in the target is no finding.
-        let elsewhere = changed(from, &to.replace(": us", ": eu"));
+        let elsewhere = changed(from, &to.replace(":us", ":eu").replace(": us", ": eu"));
         assert!(
             elsewhere.iter().all(|one| one.code != codes::DEPENDS_ON_SOURCE),
             "{what}: {}",

@@ -109,6 +109,25 @@ fn a_store_that_fences_itself_needs_no_fence_in_a_planned_run_and_one_in_any_oth
 }
 
 #[test]
+fn a_kinds_own_verb_is_understood_by_it_and_by_nobody_else() {
+    let with = |step: &str| {
+        let plan = format!(
+            "{HEAD}{RESOURCES}  cache: {{ kind: cache }}\n{MEASURE}phases: [ {{ name: p, steps: [ {step} ] }} ]\n"
+        );
+        findings_of(&plan, Urgency::Planned)
+    };
+    assert_eq!(shown(&with("{ do: fake.flush, on: cache, with: { in: target, replicas: 3 } }")), "");
+    finds(&with("{ do: fake.flush, on: cache, with: { replicas: 3 } }"), Error, "bad-call");
+    finds(&with("{ do: fake.gone, on: cache }"), Error, "unknown-verb");
+    finds(&with("{ do: fake.flush, on: app }"), Error, "verb-not-offered");
+    finds(
+        &with("{ do: fake.flush, on: cache, with: { in: elsewhere, replicas: 3 } }"),
+        Error,
+        "unknown-side",
+    );
+}
+
+#[test]
 fn room_is_asked_for_before_anything_is_touched() {
     let plan = text("app: { kind: workloads }", "app: { kind: workloads, room: true }")
         .replace("{ fence: orders },", "{ fence: orders }, { scale: app, in: target, replicas: 3 }, { scale: app, in: source, replicas: 1, id: down },");

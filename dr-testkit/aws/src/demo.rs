@@ -1,6 +1,7 @@
 //! A world to rehearse in: one service in two regions, as the e-commerce plans have it.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use dr_core::Result;
@@ -13,14 +14,24 @@ const FROM: &str = "us-east-1";
 /// Where it can go.
 const TO: &str = "us-west-2";
 
+/// What was put there.
+#[derive(Debug, Clone)]
+pub struct Demo {
+    /// A guide to it, for people.
+    pub guide: String,
+    /// A plan for `dr` that carries its service over.
+    pub plan: String,
+}
+
+const PLAN: &str = include_str!("demo.yaml");
+
 impl Aws {
     /// Puts a service there that runs in us-east-1 and can go to us-west-2: an RDS instance with a read replica, an
-    /// Aurora global database, a zone with weighted records, buckets, and node groups with room to grow. Answers with
-    /// a guide to it, for people.
+    /// Aurora global database, a zone with weighted records, buckets, and node groups with room to grow.
     ///
     /// # Errors
     /// When it was put there before, or a socket cannot be opened.
-    pub async fn seed_demo(&self) -> Result<String> {
+    pub async fn seed_demo(&self) -> Result<Demo> {
         let orders = self.rds(FROM).create("ecommerce-db")?;
         let copy = self.rds(TO).replicate("ecommerce-db-dr", &orders)?;
         let writer = self.rds(FROM).create_cluster("catalogue-east")?;
@@ -43,7 +54,20 @@ impl Aws {
             self.put_record(&zone, record.weighted(region, weight))?;
         }
         copy.set_lag(Duration::from_millis(200));
-        Ok(self.guide(&zone, from.port()))
+        Ok(Demo { guide: self.guide(&zone, from.port()), plan: self.plan(&zone, from, to) })
+    }
+
+    /// A plan for it. Its runs are kept beside it.
+    fn plan(&self, zone: &str, from: SocketAddr, to: SocketAddr) -> String {
+        let endpoint = self.endpoint();
+        let servers: Vec<String> = self.name_servers().iter().map(|server| format!("\"{server}\"")).collect();
+        let servers = servers.join(", ");
+        PLAN.replace("@ENDPOINT@", &endpoint)
+            .replace("@ZONE@", zone)
+            .replace("@SERVERS@", &servers)
+            .replace("@PORT@", &from.port().to_string())
+            .replace("@FROM@", &from.ip().to_string())
+            .replace("@TO@", &to.ip().to_string())
     }
 
     fn guide(&self, zone: &str, port: u16) -> String {

@@ -52,6 +52,7 @@ mod wire;
 mod world;
 
 pub use aws::Aws;
+pub use demo::Demo;
 pub use fault::{Failure, FailureId, Fault};
 pub use handle::{
     Cluster, Database, Instance, LoadBalancer, Notification, Record, Region, Row, ServiceHandle,

@@ -49,7 +49,7 @@ fn folders() -> Vec<PathBuf> {
         .map(PathBuf::from)
         .into_iter()
         .chain([PathBuf::from("/usr/local/kubebuilder/bin")])
-        .chain(cache.map(|cache| cache.join("dr-kube")))
+        .chain(cache.map(|cache| cache.join("dr-kube-2")))
         .collect()
 }
 

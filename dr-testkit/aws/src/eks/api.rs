@@ -71,6 +71,16 @@ pub(super) fn tag(world: &mut World, request: &Request) -> Result<Answer, ApiErr
     Ok(Answer::of(Node::map()))
 }
 
+/// <https://docs.aws.amazon.com/eks/latest/APIReference/API_UntagResource.html>
+pub(super) fn untag(world: &mut World, request: &Request) -> Result<Answer, ApiError> {
+    let gone = request.query.iter().filter(|(name, _)| name == "tagKeys").map(|(_, key)| key);
+    let tags = tags_of(world, request)?;
+    for key in gone {
+        tags.remove(key);
+    }
+    Ok(Answer::of(Node::map()))
+}
+
 fn tags_of<'a>(
     world: &'a mut World,
     request: &Request,

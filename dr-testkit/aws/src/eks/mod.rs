@@ -46,6 +46,7 @@ pub(crate) fn action(method: &str, path: &[String]) -> Option<&'static str> {
         ("GET", ["clusters", _, "updates", _]) => "DescribeUpdate",
         ("GET", ["tags", ..]) => "ListTagsForResource",
         ("POST", ["tags", ..]) => "TagResource",
+        ("DELETE", ["tags", ..]) => "UntagResource",
         _ => return None,
     })
 }
@@ -62,6 +63,7 @@ pub(crate) fn perform(world: &mut World, request: &Request) -> Result<Answer, Ap
         "DescribeUpdate" => update::describe(world, request),
         "ListTagsForResource" => api::tags(world, request),
         "TagResource" => api::tag(world, request),
+        "UntagResource" => api::untag(world, request),
         other => Err(unknown(Service::Eks, other)),
     }
 }

@@ -45,6 +45,7 @@ pub(super) fn config(world: &mut World, request: &Request) -> Result<Answer, Api
             ));
         }
     }
+    world.eks(&place).cluster(&cluster)?.nodegroup(&name)?;
     let scaling = input.inner("scalingConfig").ok_or_else(|| parameter("Nothing to update".to_owned()))?;
     let (id, now) = (world.ids.uuid(), world.clock.wall());
     let nodegroup = world.eks(&place).cluster(&cluster)?.nodegroup(&name)?;

@@ -16,6 +16,7 @@ pub(crate) enum Status {
     Available,
     Modifying,
     Rebooting,
+    Renaming,
     Stopping,
     Stopped,
     Starting,
@@ -30,6 +31,7 @@ impl Status {
             Self::Available => "available",
             Self::Modifying => "modifying",
             Self::Rebooting => "rebooting",
+            Self::Renaming => "renaming",
             Self::Stopping => "stopping",
             Self::Stopped => "stopped",
             Self::Starting => "starting",
@@ -43,6 +45,7 @@ impl Status {
             Self::Available | Self::BackingUp | Self::Modifying => true,
             Self::Creating
             | Self::Rebooting
+            | Self::Renaming
             | Self::Stopping
             | Self::Stopped
             | Self::Starting

@@ -24,6 +24,10 @@ pub(super) const REBOOTING: Duration = Duration::from_secs(60);
 pub(super) const GROUPS: Duration = Duration::from_secs(30);
 /// Any other modification.
 pub(super) const MODIFYING: Duration = Duration::from_secs(60);
+/// Renaming, with the restart within it.
+///
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_RenameInstance.html>
+pub(super) const RENAMING: Duration = Duration::from_secs(60);
 /// Stopping, with its snapshot.
 pub(super) const STOPPING: Duration = Duration::from_secs(180);
 /// Starting what was stopped.

@@ -14,6 +14,7 @@ mod modify;
 mod moves;
 mod power;
 mod promote;
+mod rename;
 mod restore;
 mod snapshot;
 mod snapshot_api;

@@ -29,6 +29,8 @@ pub(super) fn instance(world: &mut World, request: &Request) -> Result<Answer, A
             "the simulator does not model a change of the class",
         ));
     }
+    let renamed = input.text("NewDBInstanceIdentifier").map(str::to_owned);
+    let renamed = super::rename::asked(world, &here, renamed, at_once)?;
     let instance = world.rds(&here).instance_mut(&id)?;
     instance.must_be_available()?;
     if let Some(groups) = &groups {
@@ -56,6 +58,10 @@ pub(super) fn instance(world: &mut World, request: &Request) -> Result<Answer, A
         }
         Some(days) if days != instance.retention => instance.pending_retention = Some(days),
         Some(_) | None => {}
+    }
+    if let Some(to) = renamed {
+        instance.status = Status::Renaming;
+        change.extend(super::rename::moves(to));
     }
     let shown = instance.clone();
     if groups.is_some() {

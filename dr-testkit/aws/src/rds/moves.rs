@@ -25,6 +25,8 @@ pub(crate) enum Move {
     Detached,
     /// A replica has become an instance of its own.
     Promoted,
+    /// It has another name from now on.
+    Renamed(String),
     /// It is gone.
     Gone,
     /// An event.
@@ -83,8 +85,14 @@ pub(crate) fn carry_out(world: &mut World, due: Due) {
             if !same {
                 return;
             }
+            let mut id = id;
             if let Some((_, next)) = moves.pop_front() {
+                let renamed = match &next {
+                    Move::Renamed(to) => Some(to.clone()),
+                    _ => None,
+                };
                 carry_out_move(world, &place, &id, next);
+                id = renamed.unwrap_or(id);
             }
             go_on(world, place, id, resource, moves);
         }
@@ -112,6 +120,7 @@ fn carry_out_move(world: &mut World, place: &Place, id: &str, next: Move) {
         }
         Move::Detached => promote::detach(world, &store),
         Move::Promoted => promote::complete(world, place, id),
+        Move::Renamed(to) => super::rename::complete(world, place, id, &to),
         Move::Gone => {
             world.rds(place).instances.remove(id);
             if !store.cluster {

@@ -50,6 +50,7 @@ fn of<'a>(world: &'a mut World, request: &Request) -> Result<&'a mut BTreeMap<St
     let (kind, id) = arn.resource.split_once(':').ok_or_else(invalid)?;
     match kind {
         "db" => Ok(&mut world.rds(&arn.place).instance_mut(id)?.tags),
+        "cluster" => Ok(&mut world.cluster(&arn.place, id)?.tags),
         "snapshot" => match world.rds(&arn.place).snapshots.get_mut(id) {
             Some(snapshot) => Ok(&mut snapshot.tags),
             None => Err(super::snapshot_api::missing(id)),

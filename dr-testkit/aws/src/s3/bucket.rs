@@ -48,6 +48,8 @@ pub(crate) struct Bucket {
     pub(crate) created: Timestamp,
     pub(crate) versioning: Versioning,
     pub(crate) replication: Option<Replication>,
+    /// Lifecycle rules, as they were put.
+    pub(crate) lifecycle: Option<Bytes>,
     /// How long replication takes, by prefix; the longest prefix that fits wins.
     pub(crate) latency: BTreeMap<String, Duration>,
     /// The versions of each key, the oldest first.
@@ -82,6 +84,7 @@ impl Bucket {
             created,
             versioning: Versioning::Never,
             replication: None,
+            lifecycle: None,
             latency: BTreeMap::new(),
             objects: BTreeMap::new(),
         }

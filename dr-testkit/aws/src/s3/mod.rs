@@ -9,6 +9,7 @@ mod copy;
 mod date;
 mod delete;
 mod get;
+mod lifecycle_api;
 mod list;
 mod put;
 mod replicate;
@@ -53,7 +54,6 @@ pub(crate) fn action(
         "retention",
         "legal-hold",
         "encryption",
-        "lifecycle",
         "notification",
     ];
     if unmodelled.iter().any(|name| has(name)) {
@@ -63,13 +63,16 @@ pub(crate) fn action(
         ("GET", false, false) => "ListBuckets",
         ("PUT", true, false) if has("versioning") => "PutBucketVersioning",
         ("PUT", true, false) if has("replication") => "PutBucketReplication",
+        ("PUT", true, false) if has("lifecycle") => "PutBucketLifecycleConfiguration",
         ("PUT", true, false) => "CreateBucket",
         ("HEAD", true, false) => "HeadBucket",
         ("DELETE", true, false) if has("replication") => "DeleteBucketReplication",
+        ("DELETE", true, false) if has("lifecycle") => "DeleteBucketLifecycle",
         ("DELETE", true, false) => "DeleteBucket",
         ("GET", true, false) if has("location") => "GetBucketLocation",
         ("GET", true, false) if has("versioning") => "GetBucketVersioning",
         ("GET", true, false) if has("replication") => "GetBucketReplication",
+        ("GET", true, false) if has("lifecycle") => "GetBucketLifecycleConfiguration",
         ("GET", true, false) if has("versions") => "ListObjectVersions",
         ("GET", true, false) if query.iter().any(|(key, value)| key == "list-type" && value == "2") => {
             "ListObjectsV2"
@@ -97,6 +100,9 @@ pub(crate) fn perform(world: &mut World, request: &Request) -> Result<Answer, Ap
         "GetBucketReplication" => replication_api::get(world, request),
         "PutBucketReplication" => replication_api::put(world, request),
         "DeleteBucketReplication" => replication_api::delete(world, request),
+        "GetBucketLifecycleConfiguration" => lifecycle_api::get(world, request),
+        "PutBucketLifecycleConfiguration" => lifecycle_api::put(world, request),
+        "DeleteBucketLifecycle" => lifecycle_api::delete(world, request),
         "ListObjectsV2" => list::objects(world, request),
         "ListObjectVersions" => list::versions(world, request),
         "PutObject" => put::object(world, request),
