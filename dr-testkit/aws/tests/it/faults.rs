@@ -170,8 +170,8 @@ async fn the_world_is_broken_and_mended_by_http_too() {
 #[tokio::test]
 async fn the_demo_world_serves_from_the_first_region_and_its_guide_names_everything() {
     let aws = world().await;
-    let guide = aws.seed_demo().await.unwrap();
-    assert!(guide.contains(&aws.endpoint()) && guide.contains("/_dr/lose-region"), "{guide}");
+    let demo = aws.seed_demo().await.unwrap();
+    assert!(demo.guide.contains(&aws.endpoint()) && demo.guide.contains("/_dr/lose-region"), "{demo:?}");
     let address = aws.service_address("us-east-1").await.unwrap();
     let other = aws.service_address("us-west-2").await.unwrap();
     assert_eq!(address.port(), other.port());
