@@ -152,7 +152,7 @@ async fn a_swapped_security_group_keeps_sessions_until_the_restart() {
 }
 
 /// One request and its whole answer.
-pub async fn http(address: std::net::SocketAddr, method: &str, path: &str) -> String {
+pub(crate) async fn http(address: std::net::SocketAddr, method: &str, path: &str) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let request =

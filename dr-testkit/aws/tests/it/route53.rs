@@ -8,11 +8,15 @@ use dr_testkit_aws::{Aws, Failure, Fault, Options, Record};
 
 use crate::support::{config, refusal, until, world};
 
-pub fn client(aws: &Aws) -> Client {
+pub(crate) fn client(aws: &Aws) -> Client {
     Client::new(&config(aws, "us-east-1"))
 }
 
-pub fn a(name: &str, ttl: i64, value: &str) -> aws_sdk_route53::types::builders::ResourceRecordSetBuilder {
+pub(crate) fn a(
+    name: &str,
+    ttl: i64,
+    value: &str,
+) -> aws_sdk_route53::types::builders::ResourceRecordSetBuilder {
     ResourceRecordSet::builder()
         .name(name)
         .r#type(RrType::A)
@@ -20,7 +24,7 @@ pub fn a(name: &str, ttl: i64, value: &str) -> aws_sdk_route53::types::builders:
         .resource_records(ResourceRecord::builder().value(value).build().unwrap())
 }
 
-pub fn batch(changes: impl IntoIterator<Item = (ChangeAction, ResourceRecordSet)>) -> ChangeBatch {
+pub(crate) fn batch(changes: impl IntoIterator<Item = (ChangeAction, ResourceRecordSet)>) -> ChangeBatch {
     let changes = changes
         .into_iter()
         .map(|(action, set)| Change::builder().action(action).resource_record_set(set).build().unwrap());

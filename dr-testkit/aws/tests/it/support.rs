@@ -9,12 +9,12 @@ use aws_sdk_route53::config::Credentials;
 use dr_testkit_aws::{Aws, Options};
 
 /// A fast world without Route 53's limit on requests.
-pub async fn world() -> Aws {
+pub(crate) async fn world() -> Aws {
     Aws::start(Options::new().pace(1_200.0).route53_rate(None)).await.unwrap()
 }
 
 /// What a client of that region is made from: one attempt, two seconds.
-pub fn config_at(endpoint: &str, region: &str) -> SdkConfig {
+pub(crate) fn config_at(endpoint: &str, region: &str) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
@@ -27,12 +27,12 @@ pub fn config_at(endpoint: &str, region: &str) -> SdkConfig {
         .build()
 }
 
-pub fn config(aws: &Aws, region: &str) -> SdkConfig {
+pub(crate) fn config(aws: &Aws, region: &str) -> SdkConfig {
     config_at(&aws.endpoint(), region)
 }
 
 /// Asks until it is so; a generous while, for what is awaited takes milliseconds.
-pub async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
     while !ask().await {
         assert!(tokio::time::Instant::now() < deadline, "not within ten seconds: {what}");
@@ -41,7 +41,7 @@ pub async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -
 }
 
 /// The service's code and words.
-pub fn refusal<E>(error: aws_sdk_rds::error::SdkError<E>) -> (String, String)
+pub(crate) fn refusal<E>(error: aws_sdk_rds::error::SdkError<E>) -> (String, String)
 where
     E: aws_sdk_rds::error::ProvideErrorMetadata + std::fmt::Debug,
 {
