@@ -74,7 +74,7 @@ impl Effect<Promote> for Aurora {
         }
         self.forget(cx, plan, &promoted).await;
         // As with `rds`: the moment is the one at which RDS said so, not a row that was read back.
-        Ok(Promotion::new(side.clone(), cx.now(), basis))
+        Ok(Promotion::new(side.clone(), cx.now(), basis).told_by("Aurora"))
     }
 
     /// Cancels. Aurora takes no request to cancel, so this only proves that nothing was begun and nothing can be: no

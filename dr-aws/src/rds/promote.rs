@@ -169,7 +169,7 @@ impl Rds {
 /// it stands alone and is available, which is RDS's word and not a row that was read back. The row is the business of the
 /// probe with `write: true` that follows in every plan.
 fn outcome(cx: &Cx, side: &Side, basis: Basis) -> Promotion {
-    Promotion::new(side.clone(), cx.now(), basis)
+    Promotion::new(side.clone(), cx.now(), basis).told_by("RDS")
 }
 
 /// Whether this run asked for it before, and RDS is at it.

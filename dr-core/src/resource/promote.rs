@@ -14,7 +14,8 @@ use crate::time::{Timestamp, human, show_duration};
 
 /// Makes a side the writer.
 ///
-/// Succeeded means: a row was written, committed and read back there through the address that callers use.
+/// Succeeded means: a row was written, committed and read back there through the address that callers use. A backend that
+/// has no session with the store says instead whose word it rests on ([`Promotion::told_by`]).
 /// Without a [`Basis`] every store refuses; the core fills it in just before each attempt, from fences that it has
 /// confirmed anew, never from a plan or a journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,8 +94,11 @@ pub struct Promotion {
     pub timeline: Option<u64>,
     /// Where the new history began.
     pub position: Option<Position>,
-    /// When the first row was committed and read back.
+    /// When the first row was committed and read back; where nobody read one, when the system said that it takes writes.
     pub first_write: Timestamp,
+    /// Who said so, where no row was read back. The proof of it is then the `probe` with `write: true` behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_by: Option<String>,
     /// On what ground.
     pub basis: Basis,
 }
@@ -102,7 +106,14 @@ pub struct Promotion {
 impl Promotion {
     /// A promotion with its proof.
     pub fn new(side: Side, first_write: Timestamp, basis: Basis) -> Self {
-        Self { side, timeline: None, position: None, first_write, basis }
+        Self { side, timeline: None, position: None, first_write, told_by: None, basis }
+    }
+
+    /// Nobody read a row back: it rests on the word of that system.
+    #[must_use]
+    pub fn told_by(mut self, system: impl Into<String>) -> Self {
+        self.told_by = Some(system.into());
+        self
     }
 
     /// Where the new history began.
@@ -121,8 +132,12 @@ impl fmt::Display for Promotion {
             write!(f, " on timeline {timeline}")?;
         }
         match &self.basis {
-            Basis::Planned { .. } => f.write_str(", nothing lost"),
-            Basis::Forced { loss, .. } => write!(f, ", {loss}"),
+            Basis::Planned { .. } => f.write_str(", nothing lost")?,
+            Basis::Forced { loss, .. } => write!(f, ", {loss}")?,
+        }
+        match &self.told_by {
+            Some(system) => write!(f, "; so {system} says, no row was read back"),
+            None => Ok(()),
         }
     }
 }
