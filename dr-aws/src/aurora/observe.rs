@@ -49,7 +49,8 @@ impl Aurora {
             self.samples(cx, plan, "AuroraGlobalDBRPOLag")
         );
         let measured = commits.lag.is_some() || commits.has_until.is_some();
-        Behind { lag: storage.lag, has_until: if measured { commits.has_until } else { storage.has_until } }
+        let has_until = if measured { commits.has_until } else { storage.has_until };
+        Behind { has_until, ..storage }
     }
 
     /// CloudWatch keeps them by the cluster, and by the cluster and the region that it copies.

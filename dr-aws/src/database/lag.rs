@@ -22,6 +22,8 @@ pub(crate) struct Behind {
     pub(crate) lag: Option<Duration>,
     /// The copy has everything that was committed up to this moment. What it once had it keeps, so any good sample counts.
     pub(crate) has_until: Option<Timestamp>,
+    /// The newest sample says that nothing is copied any more: AWS's `-1`, "replication is not active".
+    pub(crate) is_stopped: bool,
 }
 
 impl Minute {
@@ -43,7 +45,8 @@ pub(crate) fn judge(minutes: &[Minute], now: Timestamp) -> Behind {
     let newest = past.clone().max_by_key(|minute| minute.begun);
     let lag = newest.and_then(|minute| Some(minute.worst()?.saturating_add(now.since(minute.begun))));
     let has_until = past.filter_map(|minute| Some(minute.begun.minus(minute.worst()?))).max();
-    Behind { lag, has_until }
+    let is_stopped = newest.is_some_and(|minute| minute.most.is_some_and(|most| most < 0.0));
+    Behind { lag, has_until, is_stopped }
 }
 
 #[cfg(test)]
@@ -72,6 +75,18 @@ mod tests {
             assert_eq!(behind.lag, None, "{unknown:?}");
             assert_eq!(behind.has_until, Some(at(-2)), "what it had it keeps");
         }
+    }
+
+    #[test]
+    fn only_a_newest_sample_of_minus_one_says_that_nothing_is_copied() {
+        let stopped = |minutes: &[Minute]| judge(minutes, at(200)).is_stopped;
+        assert!(stopped(&[minute(0, 2.0, 2.0), minute(60, -1.0, -1.0)]));
+        assert!(!stopped(&[minute(0, -1.0, -1.0), minute(60, 2.0, 2.0)]), "it goes on");
+        assert!(
+            !stopped(&[minute(0, 2.0, 2.0), minute(60, -1.0, 3.0)]),
+            "in that minute it went on, or stopped"
+        );
+        assert!(!stopped(&[]));
     }
 
     #[test]

@@ -157,8 +157,12 @@ fn node(plan: &SidePlan, instance: &Instance, behind: &Behind, fenced: bool, now
     node
 }
 
-/// RDS's own word may be old: it counts while what the replica applied is fresh.
+/// RDS's own word may be old: it counts while what the replica applied is fresh, and while no newer sample says that
+/// replication stands still. Without the latter a lost region's silence could not be accepted for seven minutes.
 fn receiving(instance: &Instance, behind: &Behind, now: Timestamp) -> Option<bool> {
+    if behind.is_stopped {
+        return Some(false);
+    }
     match instance.replication.as_ref().map(|(word, normal)| (word.as_str(), *normal)) {
         Some(("error" | "stopped" | "terminated", _)) => Some(false),
         Some(("replicating", true)) | None => {
