@@ -80,11 +80,6 @@ fn a_failover_killed_while_nodes_are_added_is_resumed_to_the_same_end() {
 }
 
 #[test]
-fn a_failover_killed_in_the_promotion_is_resumed_to_the_same_end() {
-    killed_and_resumed("PromoteReadReplica");
-}
-
-#[test]
 fn a_failover_killed_while_it_moves_the_record_is_resumed_to_the_same_end() {
     killed_and_resumed("ChangeResourceRecordSets");
 }
