@@ -36,7 +36,10 @@ impl Fitting {
 
     pub(crate) fn write(&self, folder: &Path) -> PathBuf {
         let path = folder.join(&self.name);
-        std::fs::write(&path, &self.text).unwrap();
+        // Whole or not at all: another command may be reading it.
+        let beside = folder.join(format!("{}.new", self.name));
+        std::fs::write(&beside, &self.text).unwrap();
+        std::fs::rename(&beside, &path).unwrap();
         path
     }
 }
