@@ -78,7 +78,7 @@ pub(crate) async fn drive(
     }
     let folded = state::replayed(run, &owned.lines)?
         .ok_or_else(|| Problem::refused(format!("run {run} has no first event: nothing was done in it")))?;
-    let loaded = Arc::new(kept_plan(backends, state, run, &folded)?);
+    let loaded = Arc::new(kept_plan(backends, state, run, &folded).await?);
     let findings = super::run::acknowledged(&loaded, &folded.began.roles, folded.urgency);
     if let Some((ending, text)) = folded.ended.clone() {
         // Its process died between the last event and the end of what follows on it.
@@ -145,13 +145,24 @@ async fn ask(state: &State, run: &RunId, asked: Vec<Request>, reason: &str, owne
     Ok(Exit::Success)
 }
 
-/// The plan as the run began with it.
-fn kept_plan(backends: &Backends, state: &State, run: &RunId, folded: &RunState) -> Outcome<Loaded> {
+/// The plan as the run began with it: of the run's folder, or from the store, where the run began on another machine.
+/// Then the folder gets it, for the bundle.
+async fn kept_plan(backends: &Backends, state: &State, run: &RunId, folded: &RunState) -> Outcome<Loaded> {
     let path = state.store.run_folder(run).join(PLAN);
-    let bytes = std::fs::read(&path).map_err(|error| {
-        Problem::refused(format!("the plan of run {run} is not in {}: {error}", path.display()))
-            .help("put the plan that it began with there; its hash is in the journal's first event")
-    })?;
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let kept = state.store.plan_of(run).await?.ok_or_else(|| {
+                Problem::refused(format!("the plan of run {run} is not in {}: {error}", path.display()))
+                    .help("put the plan that it began with there; its hash is in the journal's first event")
+            })?;
+            let folder = state.store.make_run_folder(run).map_err(state::unusable)?;
+            std::fs::write(folder.join(PLAN), &kept).map_err(|error| {
+                Problem::new(Exit::JournalLost, format!("{} cannot be written: {error}", path.display()))
+            })?;
+            kept
+        }
+    };
     let loaded = load_bytes(backends, &bytes, format_of(&bytes), path.display().to_string())?;
     if loaded.plan.hash != folded.began.plan_hash {
         return Err(Problem::refused(format!(

@@ -315,6 +315,7 @@ async fn prepare(
     std::fs::write(folder.join(PLAN), loaded.plan.text.as_bytes()).map_err(|error| {
         Problem::new(Exit::JournalLost, format!("{} cannot be written: {error}", folder.display()))
     })?;
+    state.store.keep_plan(run, &loaded.plan.text).await.map_err(state::unusable)?;
     match saved {
         Some(saved) => saved.apply_once(&state.store, run).await,
         None => Ok(()),

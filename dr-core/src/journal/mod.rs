@@ -17,6 +17,7 @@ mod lease;
 mod local;
 mod memory;
 mod memory_slots;
+mod plans;
 mod proven;
 mod register;
 mod slots;

@@ -16,6 +16,7 @@ use super::folder::FolderSlots;
 use super::inbox::Inbox;
 use super::key;
 use super::local::{JOURNAL, LocalJournal, Repair};
+use super::plans;
 use super::proven;
 use super::register::Register;
 use super::slots::{Created, Slots};
@@ -267,6 +268,24 @@ impl StateStore {
                 there => Application::Before(there),
             },
         })
+    }
+
+    /// Keeps the plan that a run begins with, for whoever resumes it.
+    ///
+    /// # Errors
+    /// What the store says; `Conflict` if another plan is kept for it.
+    pub async fn keep_plan(&self, run: &RunId, text: &str) -> Result<()> {
+        check(run).map_err(JournalError::into_error)?;
+        plans::keep(self.slots.as_ref(), run, text).await
+    }
+
+    /// The plan that a run began with. `None`: none was kept.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn plan_of(&self, run: &RunId) -> Result<Option<Vec<u8>>> {
+        check(run).map_err(JournalError::into_error)?;
+        Ok(plans::of(self.slots.as_ref(), run).await?.map(|bytes| bytes.to_vec()))
     }
 
     /// Proves that it can be read and written from here, by a record under the seat's name.

@@ -180,6 +180,19 @@ async fn a_heartbeat_replaces_the_one_before() {
 }
 
 #[tokio::test]
+async fn a_runs_plan_is_kept_once_and_for_all() {
+    for (_home, store) in stores() {
+        let run = dr_core::RunId::from("20261121T020000Z-abcdef");
+        assert_eq!(store.plan_of(&run).await.unwrap(), None);
+        store.keep_plan(&run, "name: orders").await.unwrap();
+        store.keep_plan(&run, "name: orders").await.unwrap();
+        assert_eq!(store.plan_of(&run).await.unwrap().as_deref(), Some(b"name: orders".as_slice()));
+        assert!(store.keep_plan(&run, "name: another").await.is_err(), "a run never has two");
+        assert!(store.plan_of(&"../../etc/passwd".into()).await.is_err());
+    }
+}
+
+#[tokio::test]
 async fn bundles_are_a_chain_without_a_gap() {
     for (_home, store) in stores() {
         let register = store.bundles();

@@ -2,7 +2,7 @@
 
 use crate::cloud::{Cloud, FAILOVER};
 use crate::ecommerce::recovered;
-use crate::support::finish;
+use crate::support::{finish, run};
 
 #[test]
 fn of_two_failovers_at_once_one_goes_and_the_other_touches_nothing() {
@@ -16,5 +16,18 @@ fn of_two_failovers_at_once_one_goes_and_the_other_touches_nothing() {
     assert!([12, 23].contains(&ends[1].code), "{ends:?}");
     let asked = |action: &str| cloud.aws.calls().iter().filter(|call| call.action == action).count();
     assert_eq!(asked("PromoteReadReplica"), 1);
+    recovered(&cloud);
+}
+
+#[test]
+fn a_run_is_resumed_on_another_machine_from_the_bucket_alone() {
+    let cloud = Cloud::up();
+    cloud.lose_the_east();
+    cloud.killed(&["failover"], FAILOVER, "ChangeResourceRecordSets");
+    let plan = cloud.plan(FAILOVER);
+    // The other machine has the plan that a person names, and none of the first one's local files.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut command = cloud.command(&["resume", plan.to_str().unwrap(), "--take-over"]);
+    run(command.env("TMPDIR", elsewhere.path())).ends(11);
     recovered(&cloud);
 }
