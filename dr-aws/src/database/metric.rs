@@ -11,8 +11,9 @@ use super::{moment, to_sdk};
 use crate::asking::Op;
 use crate::client::Aws;
 
-/// How far back samples are read: long enough for an idle PostgreSQL, which writes at least every five minutes.
-const WINDOW: Duration = Duration::from_secs(20 * 60);
+/// How far back samples are read. What a copy once had it keeps: hours after a region was lost the last good sample still
+/// bounds what may be missing. One answer holds 1,440 of them.
+const WINDOW: Duration = Duration::from_secs(23 * 60 * 60);
 
 /// One metric of one thing.
 #[derive(Debug, Clone)]
