@@ -52,3 +52,4 @@ demo-deps:
 test-deps:
 	scripts/install.sh test
 	scripts/kube.sh >/dev/null
+	scripts/moto.sh

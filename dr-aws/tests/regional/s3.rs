@@ -159,7 +159,6 @@ impl Levers for Hands {
 }
 
 #[tokio::test]
-#[ignore = "the simulator does not model conditions on a copy's source yet"]
 async fn a_restore_keeps_every_promise_of_an_effect() {
     let report = suite::effect::<Restore>(
         &Accident,
@@ -172,7 +171,6 @@ async fn a_restore_keeps_every_promise_of_an_effect() {
 }
 
 #[tokio::test]
-#[ignore = "the simulator does not model conditions on a copy's source yet"]
 async fn what_was_current_is_current_again_and_nothing_is_removed() {
     let ground = world().await;
     let moment = accident(&ground, EAST).await;
@@ -188,7 +186,6 @@ async fn what_was_current_is_current_again_and_nothing_is_removed() {
 }
 
 #[tokio::test]
-#[ignore = "the simulator does not model conditions on a copy's source yet"]
 async fn objects_come_from_the_other_sides_bucket_as_it_is_and_as_it_was() {
     let ground = world().await;
     let moment = accident(&ground, WEST).await;
@@ -209,7 +206,6 @@ async fn objects_come_from_the_other_sides_bucket_as_it_is_and_as_it_was() {
 }
 
 #[tokio::test]
-#[ignore = "the simulator does not model conditions on a copy's source yet"]
 async fn restored_beside_nothing_else_is_touched() {
     let ground = world().await;
     let moment = accident(&ground, EAST).await;
@@ -229,7 +225,6 @@ async fn restored_beside_nothing_else_is_touched() {
 }
 
 #[tokio::test]
-#[ignore = "the simulator does not model conditions on a copy's source yet"]
 async fn a_thousand_keys_and_more_are_all_restored_and_all_put_back() {
     let ground = world().await;
     let (s3, name) = (ground.s3(EAST), bucket(EAST));

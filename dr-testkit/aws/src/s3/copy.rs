@@ -1,7 +1,7 @@
 //! Copying an object, or one of its versions.
 
 use super::bucket::{Version, no_such_key};
-use super::put::{kept_headers, store, with_version};
+use super::put::{failed, kept_headers, same, store, with_version};
 use crate::server::percent_decode;
 use crate::wire::{Answer, ApiError, Node, Request};
 use crate::world::World;
@@ -19,12 +19,14 @@ pub(super) fn object(world: &mut World, request: &Request) -> Result<Answer, Api
         )
     };
     let header = request.header("x-amz-copy-source").ok_or_else(invalid)?;
-    if request.headers.keys().any(|name| name.as_str().starts_with("x-amz-copy-source-if-")) {
-        return Err(ApiError::new(
-            501,
-            "NotImplemented",
-            "the simulator does not model conditions on a copy's source",
-        ));
+    for unmodelled in ["x-amz-copy-source-if-modified-since", "x-amz-copy-source-if-unmodified-since"] {
+        if request.header(unmodelled).is_some() {
+            return Err(ApiError::new(
+                501,
+                "NotImplemented",
+                format!("the simulator does not model {unmodelled}"),
+            ));
+        }
     }
     let (path, id) = match header.split_once("?versionId=") {
         Some((path, id)) => (path, Some(id)),
@@ -58,6 +60,12 @@ pub(super) fn object(world: &mut World, request: &Request) -> Result<Answer, Api
             ),
             None => no_such_key(source_key),
         });
+    }
+    if request.header("x-amz-copy-source-if-match").is_some_and(|wanted| !same(wanted, &source.etag)) {
+        return Err(failed("x-amz-copy-source-If-Match"));
+    }
+    if request.header("x-amz-copy-source-if-none-match").is_some_and(|wanted| same(wanted, &source.etag)) {
+        return Err(failed("x-amz-copy-source-If-None-Match"));
     }
     let headers = if replaces { kept_headers(request) } else { source.headers.clone() };
     let source_id = source.id.clone();

@@ -7,6 +7,7 @@ mod cloudwatch;
 mod dns;
 mod eks;
 mod faults;
+mod moto;
 mod rds;
 mod route53;
 mod s3;

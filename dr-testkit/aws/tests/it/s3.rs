@@ -145,6 +145,26 @@ async fn versions_stay_below_a_delete_marker_and_are_restored_by_a_copy() {
 }
 
 #[tokio::test]
+async fn a_copy_is_refused_where_its_source_is_not_what_was_looked_at() {
+    let aws = world().await;
+    aws.create_bucket("us-west-2", "data", true);
+    let client = client(&aws, "us-west-2");
+    put(&client, "data", "order", "one").await;
+    let head = client.head_object().bucket("data").key("order").send().await.unwrap();
+    let looked_at = head.e_tag().unwrap();
+    let copy = || client.copy_object().bucket("data").key("copy").copy_source("data/order");
+    copy().copy_source_if_match(looked_at).send().await.unwrap();
+    let same = copy().copy_source_if_none_match(looked_at).send().await.unwrap_err();
+    assert_eq!(refusal(same).0, "PreconditionFailed");
+    put(&client, "data", "order", "two").await;
+    let changed = copy().copy_source_if_match(looked_at).send().await.unwrap_err();
+    assert_eq!(refusal(changed).0, "PreconditionFailed");
+    assert_eq!(read(&client, "data", "copy").await, "one");
+    copy().copy_source_if_none_match(looked_at).send().await.unwrap();
+    assert_eq!(read(&client, "data", "copy").await, "two");
+}
+
+#[tokio::test]
 async fn many_are_deleted_at_once() {
     let aws = world().await;
     aws.create_bucket("us-west-2", "data", false);
