@@ -62,6 +62,10 @@ impl Aurora {
         let api = self.api(plan);
         let client = &api.client;
         let nobody = format!("dr-ready-{}", plain_name(cx.run.as_str(), 40));
+        if !self.nobody_is_called(cx, plan, &nobody).await {
+            let what = format!("the rights to change {plan}");
+            return vec![Proof::unknown(what, "RDS did not say that nothing has a name that is made up")];
+        }
         let any = |wanted: &[&str]| wanted.iter().any(|verb| verbs.contains(verb));
         let mut proofs = Vec::new();
         let mut note = |right: &str, answer: Answer| {
@@ -87,7 +91,6 @@ impl Aurora {
                         .failover_global_cluster()
                         .global_cluster_identifier(&nobody)
                         .target_db_cluster_identifier(&nobody)
-                        .allow_data_loss(true)
                         .send()
                 })
                 .await;
@@ -108,5 +111,21 @@ impl Aurora {
             note("rds:RebootDBInstance", Answer::of(asked, &["DBInstanceNotFound"]));
         }
         proofs
+    }
+
+    /// Whether RDS says that no global database, no cluster and no instance has that name.
+    async fn nobody_is_called(&self, cx: &Cx, plan: &SidePlan, name: &str) -> bool {
+        let api = self.api(plan);
+        let global = api
+            .reads("rds:DescribeGlobalClusters")
+            .ask(cx, || api.client.describe_global_clusters().global_cluster_identifier(name).send())
+            .await;
+        let cluster = api
+            .reads("rds:DescribeDBClusters")
+            .ask(cx, || api.client.describe_db_clusters().db_cluster_identifier(name).send())
+            .await;
+        global.is_err_and(|error| error.is("GlobalClusterNotFoundFault"))
+            && cluster.is_err_and(|error| error.is("DBClusterNotFoundFault"))
+            && matches!(api.instance(cx, name).await, Ok(None))
     }
 }

@@ -13,11 +13,10 @@ use serde::Deserialize;
 
 use crate::access::AwsConfig;
 use crate::config::{regions, settled};
-use crate::dns::{Endpoint, Kind, name, plain};
-use crate::route53::{Entry, EntrySide, RoutingPolicy, ValueConfig, targets, whole_seconds, zone_id};
-
-const SILENT_AFTER: Duration = Duration::from_secs(2);
-const TTL: u32 = 60;
+use crate::dns::{Endpoint, Kind, plain};
+use crate::route53::{
+    Entry, EntrySide, RoutingPolicy, ValueConfig, record_name, silent_after, targets, ttl, zone_id,
+};
 
 /// Failover records that are switched by the health check of their primary.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -139,24 +138,8 @@ impl HealthCheckConfig {
     pub(super) fn check(self) -> Result<HealthCheckPlan, Vec<ConfigError>> {
         let mut wrong = self.aws.check("/aws");
         zone_id(&self.zone, "/zone", &mut wrong);
-        let record = match name(&self.record) {
-            Ok(name) => Some(name),
-            Err(message) => {
-                wrong.push(ConfigError::new("/record", message));
-                None
-            }
-        };
-        let ttl = match self.ttl.map(whole_seconds) {
-            None => TTL,
-            Some(Some(ttl)) => ttl,
-            Some(None) => {
-                wrong.push(ConfigError::new(
-                    "/ttl",
-                    "a TTL is a whole number of seconds, at most 68 years: 60s",
-                ));
-                TTL
-            }
-        };
+        let record = record_name(&self.record, &mut wrong);
+        let ttl = ttl(self.ttl, &mut wrong);
         match self.mode {
             Mode::Invert | Mode::StandbyTakesOver => {}
             Mode::Disable => wrong.push(ConfigError::new(
@@ -177,9 +160,7 @@ impl HealthCheckConfig {
         if self.unpinned.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
             wrong.push(ConfigError::new("/unpinned", "why does it do no harm? Write the reason"));
         }
-        if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
-            wrong.push(ConfigError::new("/timeout", "an answer needs some time; write 2s"));
-        }
+        let silent_after = silent_after(self.timeout, &mut wrong);
         let named: BTreeSet<&Side> = self.values.keys().chain(self.sides.keys()).collect();
         if named.len() != 2 || self.values.len() != 2 {
             wrong.push(ConfigError::new(
@@ -230,7 +211,7 @@ impl HealthCheckConfig {
             object,
             name_servers: self.name_servers,
             resolvers: self.resolvers,
-            silent_after: self.timeout.unwrap_or(SILENT_AFTER),
+            silent_after,
             sides: regions,
             aws: self.aws,
         });

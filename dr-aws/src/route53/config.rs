@@ -125,27 +125,9 @@ impl Route53Config {
     pub(super) fn check(self) -> Result<Route53Plan, Vec<ConfigError>> {
         let mut wrong = self.aws.check("/aws");
         zone_id(&self.zone, "/zone", &mut wrong);
-        let record = match name(&self.record) {
-            Ok(name) => Some(name),
-            Err(message) => {
-                wrong.push(ConfigError::new("/record", message));
-                None
-            }
-        };
-        let ttl = match self.ttl.map(whole_seconds) {
-            None => TTL,
-            Some(Some(ttl)) => ttl,
-            Some(None) => {
-                wrong.push(ConfigError::new(
-                    "/ttl",
-                    "a TTL is a whole number of seconds, at most 68 years: 60s",
-                ));
-                TTL
-            }
-        };
-        if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
-            wrong.push(ConfigError::new("/timeout", "an answer needs some time; write 2s"));
-        }
+        let record = record_name(&self.record, &mut wrong);
+        let ttl = ttl(self.ttl, &mut wrong);
+        let silent_after = silent_after(self.timeout, &mut wrong);
         let named: BTreeSet<&Side> = self
             .values
             .keys()
@@ -188,7 +170,7 @@ impl Route53Config {
             ttl: (!aliases || self.ttl.is_some()).then(|| Duration::from_secs(ttl.into())),
             name_servers: self.name_servers,
             resolvers: self.resolvers,
-            silent_after: self.timeout.unwrap_or(SILENT_AFTER),
+            silent_after,
             sides: regions,
             aws: self.aws,
         });
@@ -331,8 +313,31 @@ fn twice(identifiers: &BTreeMap<Side, String>, place: &str, wrong: &mut Vec<Conf
     }
 }
 
+/// The record's name.
+pub(crate) fn record_name(record: &str, wrong: &mut Vec<ConfigError>) -> Option<Name> {
+    name(record).map_err(|message| wrong.push(ConfigError::new("/record", message))).ok()
+}
+
+/// How many seconds a value may be remembered.
+pub(crate) fn ttl(ttl: Option<Duration>, wrong: &mut Vec<ConfigError>) -> u32 {
+    let Some(ttl) = ttl else { return TTL };
+    whole_seconds(ttl).unwrap_or_else(|| {
+        let message = "a TTL is a whole number of seconds, at most 68 years: 60s";
+        wrong.push(ConfigError::new("/ttl", message));
+        TTL
+    })
+}
+
 /// A TTL as DNS takes it.
-pub(crate) fn whole_seconds(ttl: Duration) -> Option<u32> {
+fn whole_seconds(ttl: Duration) -> Option<u32> {
     let seconds = u32::try_from(ttl.as_secs()).ok().filter(|seconds| *seconds <= i32::MAX.unsigned_abs())?;
     (ttl.subsec_nanos() == 0).then_some(seconds)
+}
+
+/// After how long a server counts as silent.
+pub(crate) fn silent_after(timeout: Option<Duration>, wrong: &mut Vec<ConfigError>) -> Duration {
+    if timeout.is_some_and(|timeout| timeout.is_zero()) {
+        wrong.push(ConfigError::new("/timeout", "an answer needs some time; write 2s"));
+    }
+    timeout.unwrap_or(SILENT_AFTER)
 }

@@ -26,7 +26,7 @@ mod zone;
 
 pub use backend::Route53Backend;
 pub(crate) use check::Checks;
-pub(crate) use config::{ValueConfig, targets, whole_seconds, zone_id};
+pub(crate) use config::{ValueConfig, record_name, silent_after, targets, ttl, zone_id};
 pub(crate) use entry::{Entry, EntrySide, RoutingPolicy};
 pub(crate) use pace::Pace;
 pub(crate) use road::{Expect, Road, shown};

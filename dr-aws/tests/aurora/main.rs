@@ -5,6 +5,7 @@
 mod conformance;
 #[path = "../rds_support/forced.rs"]
 mod forced;
+mod proving;
 #[path = "../rds_support/mod.rs"]
 mod support;
 mod switching;
