@@ -44,8 +44,8 @@ pub(crate) async fn run(backends: &Backends, args: &ReadyArgs) -> Outcome {
     proofs.insert(0, (STATE.to_owned(), vec![store(&loaded, args).await]));
 
     let all = || proofs.iter().flat_map(|(_, proofs)| proofs);
-    let ready = all().all(|proof| proof.verdict == Verdict::Proven);
     let blocked = findings.iter().filter(|finding| finding.blocks()).count();
+    let ready = blocked == 0 && all().all(|proof| proof.verdict == Verdict::Proven);
     if args.json {
         let told: BTreeMap<&String, &Vec<Proof>> =
             proofs.iter().map(|(name, proofs)| (name, proofs)).collect();
@@ -87,7 +87,7 @@ async fn resources(
     redactor: &Redactor,
 ) -> Vec<(String, Vec<Proof>)> {
     let env = Env::system();
-    let mut tasks = tokio::task::JoinSet::new();
+    let mut tasks = Vec::new();
     let mut told = Vec::new();
     for (name, configured) in &loaded.configured {
         let wanted = wanted(script, name, gone);
@@ -97,13 +97,16 @@ async fn resources(
                 told.push((name.to_string(), vec![Proof::missing("connect to it", problem.message)]))
             }
             Ok(resource) => {
-                let (name, gone) = (name.to_string(), gone.cloned());
-                tasks.spawn(async move { (name, prove(&resource, &wanted, &sides, gone.as_ref()).await) });
+                let gone = gone.cloned();
+                let proving = async move { prove(&resource, &wanted, &sides, gone.as_ref()).await };
+                tasks.push((name.to_string(), tokio::spawn(proving)));
             }
         }
     }
-    while let Some(proven) = tasks.join_next().await {
-        told.extend(proven.ok());
+    for (name, proving) in tasks {
+        let proofs =
+            proving.await.unwrap_or_else(|error| vec![Proof::unknown("all of it", error.to_string())]);
+        told.push((name, proofs));
     }
     told.sort_by(|one, other| one.0.cmp(&other.0));
     told
@@ -206,10 +209,11 @@ fn summary<'a>(proofs: impl Iterator<Item = &'a Proof>, blocked: usize) -> Strin
     }
     let more = match blocked {
         0 => String::new(),
+        1 => "; a finding of `dr check` blocks a run".to_owned(),
         many => format!("; {many} findings of `dr check` block a run"),
     };
-    if missing + unknown == 0 {
-        format!("{GOOD}READY{GOOD:#}: {proven} proven{more}")
+    if missing + unknown + blocked == 0 {
+        format!("{GOOD}READY{GOOD:#}: {proven} proven")
     } else {
         format!("{BAD}NOT READY{BAD:#}: {missing} missing, {unknown} unproven, {proven} proven{more}")
     }
@@ -224,7 +228,19 @@ mod tests {
         let proofs = [Proof::proven("a", ""), Proof::unknown("b", "")];
         let told = summary(proofs.iter(), 0);
         assert!(told.contains("NOT READY") && told.contains("1 unproven, 1 proven"), "{told}");
-        assert!(summary(proofs[..1].iter(), 0).contains("1 proven"));
+        assert_eq!(
+            anstream::adapter::strip_str(&summary(proofs[..1].iter(), 0)).to_string(),
+            "READY: 1 proven"
+        );
+    }
+
+    #[test]
+    fn what_cannot_run_is_not_ready() {
+        let told = summary([Proof::proven("a", "")].iter(), 1);
+        assert!(
+            told.contains("NOT READY") && told.ends_with("a finding of `dr check` blocks a run"),
+            "{told}"
+        );
     }
 
     #[test]
