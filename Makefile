@@ -43,7 +43,7 @@ deny: ## What may stand in the dependency tree: one TLS stack, known licences, o
 	cargo deny --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-deny
 	cargo deny check bans licenses sources
 
-bench: ## The figures of docs/PERFORMANCE.md.
+bench: ## The engine's figures of docs/PERFORMANCE.md, which names the commands of the others.
 	cargo bench --package dr-testkit
 
 demo-deps:
