@@ -1,6 +1,6 @@
 //! A side's writers kept from writing: scaled to zero, CronJobs suspended, and proof that the last pod is gone.
 //!
-//! It fences what runs in the namespace, not the store behind it: it is one fence of several (`fenced_by`). The proof
+//! It fences what runs in the namespace, not the store behind it: it only adds to that of the store. The proof
 //! is the API server's word; a node that is cut off from it may run a pod that the server has forgotten, if somebody
 //! deleted that pod by force.
 
