@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use dr_core::Timestamp;
 use dr_testkit_aws::{Aws, Failure, Fault, Options, Record, Service};
 use dr_testkit_kube::{Contexts, Passage, SharedRegion};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -43,8 +44,7 @@ const FENCES: [&str; 2] = ["sg-0a1b2c3d4e5f60718", "sg-0b1c2d3e4f5061728"];
 const OPEN: &str = "sg-default";
 /// How long an answer may be remembered here, so that no test waits a minute for caches.
 const TTL: u32 = 1;
-/// How many times faster than AWS documents things happen while tests run. `dr` looks at twenty samples of the replica's
-/// lag, one for each of AWS's minutes: they have to reach back to before the loss of a region, some ten seconds ago.
+/// How many times faster than AWS documents things happen while tests run: one of AWS's minutes takes two seconds.
 const PACE: f64 = 30.0;
 /// How often a service looks what its deployments are told.
 const TOLD_EVERY: Duration = Duration::from_millis(50);
@@ -114,6 +114,7 @@ impl Cloud {
         let (zone, check) = records(&aws, doors);
         by_hand(&aws);
         aws.set_clock_pace(PACE);
+        sampled(&aws);
         let callers = Callers::begin(NAME, doors[0].port(), aws.name_servers());
         let folder = TempDir::new().unwrap();
         let mut cloud =
@@ -503,6 +504,24 @@ fn by_hand(aws: &Aws) {
         let copies = ask(&endpoint, ("rds", WEST), "POST /", "Action=DescribeDBSnapshots&Version=2014-10-31");
         let settled = aws.rds(WEST).instance(REPLICA).status() == Some("available");
         (within(&copies, "Status") == "available" && settled).then_some(())
+    });
+}
+
+/// Waits for a minute in which the replica's lag was measured: without one nothing bounds what a loss of the east costs,
+/// and `dr` rightly holds.
+fn sampled(aws: &Aws) {
+    until("a sample of the replica's lag", || {
+        let now = Timestamp::system();
+        let (start, end) = (now.minus(Duration::from_secs(3_600)), now);
+        let query = format!(
+            "Action=GetMetricStatistics&Version=2010-08-01&Namespace=AWS%2FRDS&MetricName=ReplicaLag\
+             &Dimensions.member.1.Name=DBInstanceIdentifier&Dimensions.member.1.Value={REPLICA}\
+             &StartTime={start}&EndTime={end}&Period=60&Statistics.member.1=Minimum"
+        );
+        let answer = ask(&aws.endpoint(), ("monitoring", WEST), "POST /", &query);
+        let values =
+            answer.split("<Minimum>").skip(1).filter_map(|rest| rest.split('<').next()?.parse().ok());
+        values.into_iter().any(|lag: f64| lag >= 0.0).then_some(())
     });
 }
 
