@@ -19,16 +19,17 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// Ends it, and says how.
 pub(crate) async fn run(backends: &Backends, args: &SteerArgs) -> Outcome {
     let (state, run) = resume::find(backends, args).await?;
-    match state.store.own_run(&run, false, &actor::here()).await {
-        Ok(owned) => drop(owned),
+    match resume::own(&state, &run, false).await {
+        Ok(owned) => {
+            resume::drive(backends, &state, &run, owned, &args.tell, vec![Request::Abort], &args.reason).await
+        }
         Err(JournalError::Lost { to }) => {
             state.store.inbox(&run).post(Request::Abort, actor::here(), args.reason.clone()).await?;
             anstream::eprintln!("{to} drives run {run}: it was asked to end it");
-            return watch(&state, &run).await;
+            watch(&state, &run).await
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => Err(error.into()),
     }
-    resume::drive(backends, &state, &run, &args.tell, false, vec![Request::Abort], &args.reason).await
 }
 
 async fn watch(state: &state::State, run: &dr_core::RunId) -> Outcome {

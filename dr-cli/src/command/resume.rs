@@ -1,10 +1,11 @@
 //! `dr resume`: another process goes on with a run, from its journal.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use dr_core::engine::{Drive, DriveEnd, Driven, Means};
 use dr_core::event::{Entry, Request, RunState};
-use dr_core::journal::{Claimed, JournalError, Line};
+use dr_core::journal::{Claimed, JournalError, Line, Owned};
 use dr_core::plan::{Format, Plan};
 use dr_core::resource::Redactor;
 use dr_core::runbook::{Binding, Runbook};
@@ -20,6 +21,9 @@ use crate::problem::{Outcome, Problem};
 use crate::seats::{Order, Seats};
 use crate::state::{self, State};
 
+/// How long nothing is said while the run is taken over.
+const SILENT_FOR: Duration = Duration::from_secs(1);
+
 /// `dr resume`.
 pub(crate) async fn run(backends: &Backends, args: &ResumeArgs) -> Outcome {
     let reason = &args.steer.reason;
@@ -30,7 +34,11 @@ pub(crate) async fn run(backends: &Backends, args: &ResumeArgs) -> Outcome {
         asked.push(Request::GoUnplanned);
     }
     let (state, run) = find(backends, &args.steer).await?;
-    drive(backends, &state, &run, &args.steer.tell, args.take_over, asked, reason).await
+    match own(&state, &run, args.take_over).await {
+        Ok(owned) => drive(backends, &state, &run, owned, &args.steer.tell, asked, reason).await,
+        Err(JournalError::Lost { to }) if !asked.is_empty() => ask(&state, &run, asked, reason, &to).await,
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The run that is meant: by name, or the plan's open one.
@@ -53,25 +61,35 @@ pub(crate) async fn find(backends: &Backends, args: &SteerArgs) -> Outcome<(Stat
     Ok((state, run))
 }
 
-/// Takes the run over and drives it on.
+/// Takes the run over. Where its last owner left no word that he gave it up, that takes a while, and is said.
+pub(crate) async fn own(state: &State, run: &RunId, take_over: bool) -> Result<Owned, JournalError> {
+    let actor = actor::here();
+    let owning = state.store.own_run(run, take_over, &actor);
+    tokio::pin!(owning);
+    tokio::select! {
+        biased;
+        owned = &mut owning => return owned,
+        () = tokio::time::sleep(SILENT_FOR) => anstream::eprintln!(
+            "run {run} was not given up by who drove it last: waiting to see whether they are alive, half a minute at most; \
+             `dr resume --take-over` does not wait"
+        ),
+    }
+    owning.await
+}
+
+/// Drives a run on that this process owns now.
 pub(crate) async fn drive(
     backends: &Backends,
     state: &State,
     run: &RunId,
+    owned: Owned,
     tell: &TellArgs,
-    take_over: bool,
     asked: Vec<Request>,
     reason: &str,
 ) -> Outcome {
     let env = Env::system();
     let redactor = Redactor::default();
     let actor = actor::here();
-    let owned = match state.store.own_run(run, take_over, &actor).await {
-        Err(JournalError::Lost { to }) if !asked.is_empty() => {
-            return ask(state, run, asked, reason, &to).await;
-        }
-        owned => owned?,
-    };
     if state::is_from_a_later_release(&owned.lines) {
         return Err(Problem::refused(format!("run {run} was driven by a later release of dr"))
             .help("resume it with that release"));

@@ -15,6 +15,7 @@ mod inbox;
 mod key;
 mod lease;
 mod local;
+mod mark;
 mod memory;
 mod memory_slots;
 mod plans;

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use super::chain::{Chain, Head, read_lines};
 use super::lease::Lease;
-use super::slots::{Created, Slots};
+use super::mark::Mark;
+use super::slots::{Created, Slots, Tag};
 use super::traits::{Durability, Journal, JournalError, Line};
 use crate::env::Clock;
 use crate::error::{Error, Happened, Retry};
@@ -31,6 +32,8 @@ pub struct SlotJournal {
     folder: String,
     lease: Lease,
     head: Head,
+    /// Of our mark, until the first object takes its place.
+    mark: Option<Tag>,
     closed: Option<String>,
 }
 
@@ -58,11 +61,12 @@ impl SlotJournal {
     ) -> Result<Self, JournalError> {
         let lease =
             Lease::create(Arc::clone(&slots), clock, lease_key(run), run, &who.owner, who.ttl).await?;
-        Ok(Self { slots, folder: folder(run), lease, head: Head::start(), closed: None })
+        Ok(Self { slots, folder: folder(run), lease, head: Head::start(), mark: None, closed: None })
     }
 
     /// Takes a run over: the journal, every committed line, and the number of this ownership. It waits for the end of
-    /// the lease of an owner who did not release it.
+    /// the lease of an owner who did not release it. When it returns, no earlier owner can append any more: the place of
+    /// the next object is marked.
     ///
     /// # Errors
     /// [`JournalError::Lost`] if the owner is alive, [`JournalError::NoSuchRun`], [`JournalError::Damaged`].
@@ -75,10 +79,22 @@ impl SlotJournal {
         let key = lease_key(run);
         let mut lease =
             Lease::take(Arc::clone(&slots), clock, key, run, &who.owner, who.ttl, who.take_over).await?;
-        let chain = read_chain(&*slots, &folder(run)).await?;
-        lease.advance(chain.head.epoch + 1).await?;
-        let epoch = lease.epoch();
-        Ok((Self { slots, folder: folder(run), lease, head: chain.head, closed: None }, chain.lines, epoch))
+        let folder = folder(run);
+        let mut whole = read_objects(&*slots, &folder).await?;
+        loop {
+            let chain = read_whole(&whole)?;
+            lease.advance(chain.head.epoch + 1).await?;
+            let mark = Mark::new(lease.epoch(), who.owner.clone());
+            match mark.put(&*slots, &object_key(&folder, chain.head.next)).await? {
+                Ok(tag) => {
+                    let (epoch, head) = (lease.epoch(), chain.head);
+                    let journal = Self { slots, folder, lease, head, mark: Some(tag), closed: None };
+                    return Ok((journal, chain.lines, epoch));
+                }
+                // An owner who does not know yet that the run was taken from him was quicker: what he wrote counts.
+                Err(object) => whole.extend_from_slice(&object),
+            }
+        }
     }
 
     /// Reads a run's journal without owning it.
@@ -107,7 +123,18 @@ impl SlotJournal {
         let (bytes, head) = self.head.encode(batch)?;
         self.put(&object_key(&self.folder, first.seq), bytes.into()).await?;
         self.head = head;
+        self.mark = None;
         Ok(())
+    }
+
+    /// Puts an object: where there is none, or in the place of our own mark.
+    async fn put_once(&self, key: &str, bytes: Bytes) -> Result<Created, Error> {
+        let Some(tag) = &self.mark else { return self.slots.create(key, bytes).await };
+        if self.slots.replace_if(key, tag, bytes.clone()).await? {
+            return Ok(Created::Yes);
+        }
+        let there = self.slots.read(key).await?.map(|(there, _)| there).unwrap_or_default();
+        Ok(if there == bytes { Created::Mine } else { Created::Other(there) })
     }
 
     /// Puts an object that must be ours. The same bytes may be put again and again, so a store that fails for a moment
@@ -118,7 +145,7 @@ impl SlotJournal {
         let mut in_doubt = false;
         loop {
             let left = self.lease.left().min(deadline.saturating_duration_since(Instant::now()));
-            let answer = tokio::time::timeout(left, self.slots.create(key, bytes.clone())).await;
+            let answer = tokio::time::timeout(left, self.put_once(key, bytes.clone())).await;
             let error = match answer {
                 Ok(Ok(Created::Yes | Created::Mine)) => return Ok(()),
                 Ok(Ok(Created::Other(there))) => return Err(JournalError::Lost { to: writer(&there) }),
@@ -191,8 +218,14 @@ fn object_key(folder: &str, first: Seq) -> String {
 }
 
 async fn read_chain(slots: &dyn Slots, folder: &str) -> Result<Chain, JournalError> {
+    read_whole(&read_objects(slots, folder).await?)
+}
+
+/// What the objects hold, one behind the other. The mark of an owner who wrote nothing yet is
+/// none of it.
+async fn read_objects(slots: &dyn Slots, folder: &str) -> Result<BytesMut, JournalError> {
     let keys = slots.list(folder).await.map_err(JournalError::Store)?;
-    let objects: Vec<Bytes> = stream::iter(keys)
+    let mut objects: Vec<Bytes> = stream::iter(keys)
         .map(|key| async move {
             let value = slots.read(&key).await.map_err(JournalError::Store)?;
             let gone = || JournalError::Damaged { at: 0, why: format!("{key} is gone") };
@@ -202,9 +235,14 @@ async fn read_chain(slots: &dyn Slots, folder: &str) -> Result<Chain, JournalErr
         .buffered(ABREAST)
         .try_collect()
         .await?;
+    objects.pop_if(|last| Mark::read(last).is_some());
     let mut whole = BytesMut::with_capacity(objects.iter().map(Bytes::len).sum());
     objects.iter().for_each(|object| whole.extend_from_slice(object));
-    let chain = read_lines(&whole.freeze())?;
+    Ok(whole)
+}
+
+fn read_whole(whole: &BytesMut) -> Result<Chain, JournalError> {
+    let chain = read_lines(&Bytes::copy_from_slice(whole))?;
     if !chain.tail.is_empty() {
         let why = "an object does not end with a commit".to_owned();
         return Err(JournalError::Damaged { at: chain.head.next, why });
@@ -217,6 +255,9 @@ fn writer(bytes: &[u8]) -> String {
     #[derive(serde::Deserialize)]
     struct Writer {
         epoch: u64,
+    }
+    if let Some(mark) = Mark::read(bytes) {
+        return mark.owner().to_string();
     }
     let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     serde_json::from_slice::<Writer>(first)

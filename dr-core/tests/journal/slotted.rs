@@ -1,7 +1,7 @@
 //! The journal on a shared store: leases, epochs, and a store that does not say what it did.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +9,8 @@ use dr_core::journal::{
     Created, Durability, Journal as _, JournalError, MemorySlots, SlotJournal, Slots, Tag, Tenancy,
 };
 use dr_core::{Error, ErrorKind, Result, Timestamp, TokioClock, async_trait};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 
 use crate::support::{actor, entries, run};
 
@@ -137,6 +139,110 @@ async fn a_removed_object_is_damage() {
     let (_, tag) = slots.read(&keys[1]).await.unwrap().unwrap();
     assert!(slots.remove_if(&keys[1], &tag).await.unwrap());
     assert!(matches!(journal.read(1).await, Err(JournalError::Damaged { at: 2, .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_taken_over_writes_nothing_more_though_the_next_has_not_written_yet() {
+    let slots = memory();
+    let mut old = create(&slots, "alice").await.unwrap();
+    let (mut new, _, epoch) = own(&slots, "bob", true).await.unwrap();
+    let late = old.append(&entries(1, 1, 1), Durability::Barrier).await;
+    assert!(matches!(late, Err(JournalError::Lost { to }) if to.contains("bob")));
+    assert_eq!(new.read(1).await.unwrap(), [], "a mark is no event");
+    new.append(&entries(1, 2, epoch), Durability::Barrier).await.unwrap();
+    new.append(&entries(3, 3, epoch), Durability::Barrier).await.unwrap();
+    assert_eq!(SlotJournal::read_only(&*slots, &run("one")).await.unwrap().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_died_before_writing_anything_is_followed_by_the_next() {
+    let slots = memory();
+    create(&slots, "alice").await.unwrap().append(&entries(1, 1, 1), Durability::Barrier).await.unwrap();
+    drop(own(&slots, "bob", true).await.unwrap());
+    let (mut third, lines, epoch) = own(&slots, "carol", true).await.unwrap();
+    assert_eq!((lines.len(), epoch), (1, 3));
+    third.append(&entries(2, 2, 3), Durability::Barrier).await.unwrap();
+}
+
+/// Takes a while for every call, another each time.
+#[derive(Debug)]
+struct Slow {
+    inner: MemorySlots,
+    random: Mutex<StdRng>,
+}
+
+impl Slow {
+    fn seeded(inner: &MemorySlots, seed: u64) -> Arc<dyn Slots> {
+        Arc::new(Self { inner: inner.clone(), random: Mutex::new(StdRng::seed_from_u64(seed)) })
+    }
+
+    async fn takes_a_while(&self) {
+        let millis = self.random.lock().unwrap().random_range(0..40);
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
+}
+
+#[async_trait]
+impl Slots for Slow {
+    async fn create(&self, key: &str, bytes: Bytes) -> Result<Created> {
+        self.takes_a_while().await;
+        let result = self.inner.create(key, bytes).await;
+        self.takes_a_while().await;
+        result
+    }
+    async fn read(&self, key: &str) -> Result<Option<(Bytes, Tag)>> {
+        self.takes_a_while().await;
+        let result = self.inner.read(key).await;
+        self.takes_a_while().await;
+        result
+    }
+    async fn replace_if(&self, key: &str, tag: &Tag, bytes: Bytes) -> Result<bool> {
+        self.takes_a_while().await;
+        let result = self.inner.replace_if(key, tag, bytes).await;
+        self.takes_a_while().await;
+        result
+    }
+    async fn remove_if(&self, key: &str, tag: &Tag) -> Result<bool> {
+        self.inner.remove_if(key, tag).await
+    }
+    async fn list(&self, prefix: &str) -> Result<Vec<String>> {
+        self.takes_a_while().await;
+        self.inner.list(prefix).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_busy_owner_and_two_who_take_over_at_once_one_can_go_on() {
+    for seed in 0..100 {
+        let inner = MemorySlots::new();
+        let slots = |who: u64| Slow::seeded(&inner, seed * 3 + who);
+        let mut alice = create(&slots(0), "alice").await.unwrap();
+        let busy = async {
+            let mut seq = 1;
+            while alice.append(&entries(seq, seq, 1), Durability::Barrier).await.is_ok() {
+                seq += 1;
+            }
+        };
+        let (bobs, carols) = (slots(1), slots(2));
+        let taken = |name, slots| async move {
+            let (mut journal, lines, epoch) = own(slots, name, true).await?;
+            let next = lines.len() as u64 + 1;
+            for seq in next..next + 5 {
+                journal.append(&entries(seq, seq, epoch), Durability::Barrier).await?;
+            }
+            Ok::<_, JournalError>(next + 4)
+        };
+        let ((), bob, carol) = tokio::join!(busy, taken("bob", &bobs), taken("carol", &carols));
+        let ends: Vec<u64> = [&bob, &carol].into_iter().flatten().copied().collect();
+        // Both may be through where one had written all five before the other came.
+        let last = ends.iter().max().unwrap_or_else(|| panic!("seed {seed}: {bob:?}, {carol:?}"));
+        let lines = SlotJournal::read_only(&inner, &run("one")).await.unwrap();
+        assert_eq!(
+            lines.len() as u64,
+            *last,
+            "seed {seed}: what was acknowledged is there, and nothing else"
+        );
+    }
 }
 
 /// Writes, and loses the answer, of every second write.

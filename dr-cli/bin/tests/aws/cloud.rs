@@ -234,6 +234,13 @@ impl Cloud {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
+    /// Begins to take the open run of an example plan over.
+    pub(crate) fn begin_to_take_over(&self, plan: &str) -> Child {
+        let plan = self.plan(plan);
+        let mut command = self.command(&["resume", plan.to_str().unwrap(), "--take-over"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
     /// Begins the same and kills it as soon as AWS was asked for that.
     #[track_caller]
     pub(crate) fn killed(&self, verb: &[&str], plan: &str, action: &str) {

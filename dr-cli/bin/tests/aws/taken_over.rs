@@ -31,3 +31,26 @@ fn a_run_is_resumed_on_another_machine_from_the_bucket_alone() {
     run(command.env("TMPDIR", elsewhere.path())).ends(11);
     recovered(&cloud);
 }
+
+#[test]
+fn of_two_who_take_a_run_over_at_once_one_brings_it_to_its_end() {
+    let cloud = Cloud::up();
+    cloud.lose_the_east();
+    cloud.killed(&["failover"], FAILOVER, "ChangeResourceRecordSets");
+    let two = [0, 1].map(|_| cloud.begin_to_take_over(FAILOVER));
+    let [one, other] = two.map(|child| std::thread::spawn(|| finish(child)));
+    let mut ends = [one.join().unwrap(), other.join().unwrap()];
+    ends.sort_by_key(|said| said.code);
+    assert_eq!((ends[0].code, ends[1].code), (11, 23), "{ends:?}");
+    recovered(&cloud);
+}
+
+#[test]
+fn a_run_whose_driver_died_is_resumed_without_force_once_its_lease_is_over() {
+    let cloud = Cloud::up();
+    cloud.lose_the_east();
+    cloud.killed(&["failover"], FAILOVER, "UpdateNodegroupConfig");
+    let plan = cloud.plan(FAILOVER);
+    cloud.dr(&["resume", plan.to_str().unwrap()]).ends(11).tells("--take-over");
+    recovered(&cloud);
+}
