@@ -1,6 +1,8 @@
 //! `dr check`: what is wrong with a plan before it runs.
 
 use dr_core::Backends;
+use dr_core::check::codes;
+use dr_core::plan::Finding;
 use dr_core::resource::Urgency;
 
 use crate::args::PlanArgs;
@@ -13,17 +15,11 @@ use crate::snippet;
 pub(crate) fn run(backends: &Backends, args: &PlanArgs) -> Outcome {
     let loaded = load(backends, &args.plan)?;
     let roles = loaded.roles(args, false)?;
-    let mut findings = Vec::new();
-    for urgency in [Urgency::Planned, Urgency::Unplanned] {
-        let found = match loaded.check(&roles, urgency) {
+    let [planned, unplanned] =
+        [Urgency::Planned, Urgency::Unplanned].map(|urgency| match loaded.check(&roles, urgency) {
             Ok((_, findings)) | Err(findings) => findings,
-        };
-        for finding in found {
-            if !findings.contains(&finding) {
-                findings.push(finding);
-            }
-        }
-    }
+        });
+    let findings = of_both(planned, unplanned);
     let blocking = snippet::show(&findings, &loaded.path, &loaded.plan.text);
     if blocking > 0 {
         return Err(refused(blocking, &findings, &loaded.path));
@@ -38,4 +34,14 @@ pub(crate) fn run(backends: &Backends, args: &PlanArgs) -> Outcome {
         roles.target
     );
     Ok(Exit::Success)
+}
+
+/// Every finding once. An acknowledgement is idle only where neither run needs it.
+fn of_both(planned: Vec<Finding>, unplanned: Vec<Finding>) -> Vec<Finding> {
+    let is_idle = |finding: &Finding| finding.code == codes::IDLE_ACKNOWLEDGEMENT;
+    let mut findings: Vec<Finding> =
+        planned.iter().filter(|found| !is_idle(found) || unplanned.contains(found)).cloned().collect();
+    let new = unplanned.into_iter().filter(|found| !is_idle(found) && !planned.contains(found));
+    findings.extend(new);
+    findings
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use dr_testkit_aws::{Aws, Failure, Fault, Options, Record, Service};
@@ -12,6 +12,7 @@ use crate::cloud::{EAST, STATE, WEST, dr_on, tell};
 use crate::fitting::Fitting;
 use crate::host::Host;
 use crate::orders::{BOOK, Callers, dig};
+use crate::probers::Probers;
 use crate::support::{Said, run, until};
 
 const PLAN: &str = "aurora-global.yaml";
@@ -20,7 +21,7 @@ const CLUSTERS: [(&str, &str); 2] = [(EAST, "orders-use1"), (WEST, "orders-usw2"
 
 struct Global {
     callers: Callers,
-    probers: Vec<Child>,
+    probers: Option<Probers>,
     aws: Aws,
     host: Host,
     zone: String,
@@ -50,28 +51,12 @@ impl Global {
         aws.put_record(&zone, Record::simple(NAME, "A", 1, &[&doors[0].ip().to_string()])).unwrap();
         let callers = Callers::begin(NAME, doors[0].port(), aws.name_servers());
         let folder = TempDir::new().unwrap();
-        let mut global = Self { callers, probers: Vec::new(), aws, host, zone, doors, folder };
+        let mut global = Self { callers, probers: None, aws, host, zone, doors, folder };
         global.served();
-        for (name, seat) in [("outside", "outside"), ("beside", WEST)] {
-            let plan = global.plan();
-            let keep = [
-                "measure",
-                plan.to_str().unwrap(),
-                "--keep",
-                "--name",
-                name,
-                "--seat",
-                seat,
-                "--every",
-                "250ms",
-            ];
-            let child = global.command(&keep).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-            global.probers.push(child);
-        }
-        until("heartbeats of both probers", || {
-            let beats = global.aws.keys(STATE).into_iter().filter(|key| key.contains("heartbeat")).count();
-            (beats >= 2).then_some(())
+        let watching = Probers::begin(&global.aws, global.folder.path(), &global.plan(), WEST, |arguments| {
+            global.command(arguments)
         });
+        global.probers = Some(watching);
         global
     }
 
@@ -145,10 +130,7 @@ impl Global {
 impl Drop for Global {
     fn drop(&mut self) {
         tell(&self.aws);
-        for child in &mut self.probers {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        drop(self.probers.take());
         // What is served ends with its runtime, after those who ask.
         self.host.block_on(async {});
     }

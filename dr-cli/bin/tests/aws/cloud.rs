@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use dr_core::Timestamp;
 use dr_testkit_aws::{Aws, Failure, Fault, Options, Record, Service};
 use dr_testkit_kube::{Contexts, Passage, SharedRegion};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -21,10 +20,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::asking::{ask, within};
+use crate::by_hand::{OPEN, empty, endpoint_check, replicate, sampled};
 use crate::crew::{Crew, Staff, staff};
 use crate::fitting::Fitting;
 use crate::host::Host;
 use crate::orders::{BOOK, Callers, dig};
+use crate::probers::Probers;
 use crate::support::{Said, dr, finish, run, until};
 
 pub(crate) const EAST: &str = "us-east-1";
@@ -40,8 +41,6 @@ pub(crate) const REPLICA: &str = "ecommerce-db-dr";
 pub(crate) const STATE: &str = "ecommerce-dr-state";
 const SIDES: [&str; 2] = [EAST, WEST];
 const FENCES: [&str; 2] = ["sg-0a1b2c3d4e5f60718", "sg-0b1c2d3e4f5061728"];
-/// The group that lets callers in.
-const OPEN: &str = "sg-default";
 /// How long an answer may be remembered here, so that no test waits a minute for caches.
 const TTL: u32 = 1;
 /// How many times faster than AWS documents things happen while tests run: one of AWS's minutes takes two seconds.
@@ -65,7 +64,7 @@ pub(crate) struct Seen {
 /// The platform.
 pub(crate) struct Cloud {
     pub(crate) callers: Callers,
-    probers: Vec<Prober>,
+    probers: Option<Probers>,
     pub(crate) crews: BTreeMap<String, Crew>,
     pub(crate) aws: Arc<Aws>,
     /// Whether nothing runs in the source any more, whatever its cluster says.
@@ -75,16 +74,6 @@ pub(crate) struct Cloud {
     check: String,
     doors: [SocketAddr; 2],
     folder: TempDir,
-}
-
-/// A process that ends with its test.
-struct Prober(Child);
-
-impl Drop for Prober {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 impl Cloud {
@@ -114,11 +103,10 @@ impl Cloud {
         let (zone, check) = records(&aws, doors);
         by_hand(&aws);
         aws.set_clock_pace(PACE);
-        sampled(&aws);
+        sampled(&aws, WEST, REPLICA);
         let callers = Callers::begin(NAME, doors[0].port(), aws.name_servers());
         let folder = TempDir::new().unwrap();
-        let mut cloud =
-            Self { callers, probers: Vec::new(), crews, aws, lost, host, zone, check, doors, folder };
+        let mut cloud = Self { callers, probers: None, crews, aws, lost, host, zone, check, doors, folder };
         let contexts = [("ecommerce-cluster", EAST), ("ecommerce-cluster-dr", WEST)];
         let contexts = contexts.into_iter().fold(Contexts::new(), |all, (name, side)| {
             let crew = &cloud.crews[side];
@@ -126,35 +114,12 @@ impl Cloud {
         });
         contexts.write_to(&cloud.folder.path().join("kubeconfig")).unwrap();
         cloud.served();
-        cloud.watch();
+        let watching =
+            Probers::begin(&cloud.aws, cloud.folder.path(), &cloud.plan(FAILOVER), WEST, |arguments| {
+                cloud.command(arguments)
+            });
+        cloud.probers = Some(watching);
         cloud
-    }
-
-    /// Two probers, as the plans ask for them: at the target, and outside both regions.
-    fn watch(&mut self) {
-        let plan = self.plan(FAILOVER);
-        for (name, seat, more) in
-            [("outside", "outside", &["--samples", "--ledger"][..]), ("beside", WEST, &[])]
-        {
-            let keep = [
-                "measure",
-                plan.to_str().unwrap(),
-                "--keep",
-                "--name",
-                name,
-                "--seat",
-                seat,
-                "--every",
-                "250ms",
-            ];
-            let mut command = self.command(&[&keep[..], more].concat());
-            let log = std::fs::File::create(self.folder.path().join(format!("measure-{name}.log"))).unwrap();
-            self.probers.push(Prober(command.stdout(Stdio::null()).stderr(log).spawn().unwrap()));
-        }
-        until("heartbeats of both probers", || {
-            let beats = self.aws.keys(STATE).into_iter().filter(|key| key.contains("heartbeat")).count();
-            (beats >= 2).then_some(())
-        });
     }
 
     /// An example plan, fitted to this world.
@@ -234,6 +199,14 @@ impl Cloud {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
+    /// The east answers again, as it was when it was lost: its database may be written, and nobody comes.
+    pub(crate) fn return_the_east(&self) {
+        self.aws.heal_all();
+        self.aws.rds(EAST).open_group(OPEN);
+        self.crews[EAST].relay.set(Passage::Open);
+        self.lost.store(false, Ordering::SeqCst);
+    }
+
     /// Begins to take the open run of an example plan over.
     pub(crate) fn begin_to_take_over(&self, plan: &str) -> Child {
         let plan = self.plan(plan);
@@ -295,11 +268,7 @@ impl Cloud {
         self.lost.store(true, Ordering::SeqCst);
         self.crews[EAST].relay.set(Passage::BlackHole);
         self.aws.rds(WEST).instance(REPLICA).set_link(false);
-        // Nobody comes to the database any more, and nobody is left inside.
-        self.aws.rds(EAST).close_group(OPEN);
-        let restart = format!("Action=RebootDBInstance&Version=2014-10-31&DBInstanceIdentifier={DATABASE}");
-        ask(&self.aws.endpoint(), ("rds", EAST), "POST /", &restart);
-        until("nobody inside", || (self.aws.rds(EAST).instance(DATABASE).sessions() == 0).then_some(()));
+        empty(&self.aws, EAST, DATABASE);
         for service in [Service::Rds, Service::Eks, Service::S3, Service::CloudWatch, Service::ServiceQuotas]
         {
             self.aws.fail(Failure::new(Fault::BlackHole).region(EAST).service(service));
@@ -360,6 +329,21 @@ impl Cloud {
         callers
     }
 
+    /// What share of a name's callers each side gets, of a hundred, as the zone says.
+    pub(crate) fn weights(&self, name: &str) -> [i64; 2] {
+        let world = self.aws.snapshot();
+        let records = world.lines().filter(|line| line.starts_with("record "));
+        let of = |side: &str| {
+            let record = records.clone().find_map(|line| {
+                let record: Value = serde_json::from_str(&line[line.find('{')?..]).ok()?;
+                let meant = record["Name"] == format!("{name}.") && record["SetIdentifier"] == side;
+                meant.then(|| record["Weight"].as_i64())?
+            });
+            record.unwrap_or_else(|| panic!("no weight of {name} in {side}:\n{world}"))
+        };
+        SIDES.map(of)
+    }
+
     /// Looks at everything that a run may change.
     pub(crate) fn seen(&self) -> Seen {
         let instances = [(EAST, DATABASE), (WEST, REPLICA)];
@@ -387,6 +371,7 @@ impl Cloud {
 
 impl Drop for Cloud {
     fn drop(&mut self) {
+        drop(self.probers.take());
         tell(&self.aws);
     }
 }
@@ -456,18 +441,7 @@ fn seed(aws: &Aws) {
 
 /// The zone, and the health check of its primary.
 fn records(aws: &Aws, doors: [SocketAddr; 2]) -> (String, String) {
-    let (ip, port) = (doors[0].ip(), doors[0].port());
-    let check = ask(
-        &aws.endpoint(),
-        ("route53", EAST),
-        "POST /2013-04-01/healthcheck",
-        &format!(
-            "<CreateHealthCheckRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><CallerReference>primary</CallerReference>\
-             <HealthCheckConfig><IPAddress>{ip}</IPAddress><Port>{port}</Port><Type>HTTP</Type><ResourcePath>/health</ResourcePath>\
-             <RequestInterval>30</RequestInterval><FailureThreshold>3</FailureThreshold></HealthCheckConfig></CreateHealthCheckRequest>"
-        ),
-    );
-    let check = within(&check, "Id");
+    let check = endpoint_check(aws, doors[0], "/health", false);
     let zone = aws.create_zone("example.com");
     let at = |door: SocketAddr| door.ip().to_string();
     let put = |record| aws.put_record(&zone, record).unwrap();
@@ -481,17 +455,7 @@ fn records(aws: &Aws, doors: [SocketAddr; 2]) -> (String, String) {
 /// What somebody set up once: replication of objects, a copy of the database in the west, an alarm that reaches people.
 fn by_hand(aws: &Aws) {
     let endpoint = aws.endpoint();
-    ask(
-        &endpoint,
-        ("s3", EAST),
-        "PUT /ecommerce-data-us-east-1?replication",
-        "<ReplicationConfiguration><Role>arn:aws:iam::123456789012:role/replication</Role><Rule><ID>everything</ID>\
-         <Priority>1</Priority><Status>Enabled</Status><Filter><Prefix></Prefix></Filter><DeleteMarkerReplication>\
-         <Status>Enabled</Status></DeleteMarkerReplication><Destination><Bucket>arn:aws:s3:::ecommerce-data-us-west-2</Bucket>\
-         <ReplicationTime><Status>Enabled</Status><Time><Minutes>15</Minutes></Time></ReplicationTime><Metrics>\
-         <Status>Enabled</Status><EventThreshold><Minutes>15</Minutes></EventThreshold></Metrics></Destination></Rule>\
-         </ReplicationConfiguration>",
-    );
+    replicate(aws, (EAST, "ecommerce-data-us-east-1"), "ecommerce-data-us-west-2");
     ask(
         &endpoint,
         ("monitoring", WEST),
@@ -511,24 +475,6 @@ fn by_hand(aws: &Aws) {
         let copies = ask(&endpoint, ("rds", WEST), "POST /", "Action=DescribeDBSnapshots&Version=2014-10-31");
         let settled = aws.rds(WEST).instance(REPLICA).status() == Some("available");
         (within(&copies, "Status") == "available" && settled).then_some(())
-    });
-}
-
-/// Waits for a minute in which the replica's lag was measured: without one nothing bounds what a loss of the east costs,
-/// and `dr` rightly holds.
-fn sampled(aws: &Aws) {
-    until("a sample of the replica's lag", || {
-        let now = Timestamp::system();
-        let (start, end) = (now.minus(Duration::from_secs(3_600)), now);
-        let query = format!(
-            "Action=GetMetricStatistics&Version=2010-08-01&Namespace=AWS%2FRDS&MetricName=ReplicaLag\
-             &Dimensions.member.1.Name=DBInstanceIdentifier&Dimensions.member.1.Value={REPLICA}\
-             &StartTime={start}&EndTime={end}&Period=60&Statistics.member.1=Minimum"
-        );
-        let answer = ask(&aws.endpoint(), ("monitoring", WEST), "POST /", &query);
-        let values =
-            answer.split("<Minimum>").skip(1).filter_map(|rest| rest.split('<').next()?.parse().ok());
-        values.into_iter().any(|lag: f64| lag >= 0.0).then_some(())
     });
 }
 

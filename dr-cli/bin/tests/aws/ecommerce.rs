@@ -2,14 +2,14 @@
 
 use dr_testkit_kube::{Behaviour, Start};
 
-use crate::cloud::{Cloud, DATABASE, EAST, FAILOVER, REPLICA, WEST};
+use crate::cloud::{BROWSERS, Cloud, DATABASE, EAST, FAILOVER, REPLICA, WEST};
 
 /// What a failover from a lost region has to have come to.
 #[track_caller]
 pub(crate) fn recovered(cloud: &Cloud) {
     cloud.served();
     let seen = cloud.seen();
-    assert_eq!(seen.callers, [WEST], "{seen:?}");
+    assert_eq!((&seen.callers, cloud.answers(BROWSERS)), (&vec![WEST.to_owned()], vec![WEST.to_owned()]));
     assert!(seen.writable.contains(&WEST.to_owned()), "{seen:?}");
     assert_eq!(seen.nodes[1], 9, "{seen:?}");
     for (name, (wanted, ready, told)) in &seen.staff[WEST] {

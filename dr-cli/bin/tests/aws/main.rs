@@ -10,6 +10,7 @@
 
 mod asking;
 mod aurora;
+mod by_hand;
 mod cloud;
 mod crew;
 mod ecommerce;
@@ -17,7 +18,9 @@ mod failback;
 mod fitting;
 #[path = "../seeds/host.rs"]
 mod host;
+mod manual;
 mod orders;
+mod probers;
 #[path = "../e2e/support.rs"]
 #[expect(dead_code, reason = "the other tests of the command use all of it")]
 mod support;
