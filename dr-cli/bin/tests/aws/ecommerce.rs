@@ -80,6 +80,11 @@ fn a_failover_killed_while_nodes_are_added_is_resumed_to_the_same_end() {
 }
 
 #[test]
+fn a_failover_killed_in_the_middle_of_its_promotion_is_resumed_to_the_same_end() {
+    killed_and_resumed("PromoteReadReplica");
+}
+
+#[test]
 fn a_failover_killed_while_it_moves_the_record_is_resumed_to_the_same_end() {
     killed_and_resumed("ChangeResourceRecordSets");
 }
@@ -108,4 +113,16 @@ fn a_switchover_whose_pods_never_come_is_undone_to_the_world_before() {
     cloud.served();
     assert_eq!(cloud.missing(EAST, DATABASE), Vec::<i64>::new());
     cloud.evidence_verifies();
+}
+
+#[test]
+fn a_hard_drill_fences_the_living_region_and_promotes_once() {
+    let cloud = Cloud::up();
+    cloud.does(&["drill", "--hard"], FAILOVER).ends(11);
+    recovered(&cloud);
+    assert_eq!(cloud.seen().writable, [WEST], "the old database is shut at its edge");
+    let metrics = cloud.metrics();
+    assert_eq!((&metrics["mode"], &metrics["rto_met"]), (&"drill".into(), &true.into()), "{metrics:#}");
+    let missing = cloud.missing(WEST, REPLICA);
+    assert!(cloud.missing(EAST, DATABASE).iter().all(|row| !missing.contains(row)), "{missing:?}");
 }

@@ -101,6 +101,11 @@ fn a_failover_killed_while_it_scales_is_resumed_to_the_same_end() {
 }
 
 #[test]
+fn a_failover_killed_in_the_middle_of_its_promotion_is_resumed_to_the_same_end() {
+    killed_and_resumed(("started", "promote/promote:platform"));
+}
+
+#[test]
 fn a_failover_killed_after_the_promotion_is_resumed_to_the_same_end() {
     killed_and_resumed(("succeeded", "promote/promote:platform"));
 }
@@ -124,7 +129,7 @@ fn a_failover_waits_for_route_53s_control_plane_as_its_plan_says_and_goes_on() {
 }
 
 #[test]
-fn a_failed_switchover_is_undone_and_a_good_one_goes_and_fully_returns_without_a_loss() {
+fn a_failed_switchover_is_undone_and_a_drill_goes_and_fully_returns_without_a_loss() {
     let world = World::up();
     let before = world.seen();
     before.is_served_by(SOURCE, [3, 1]);
@@ -138,9 +143,10 @@ fn a_failed_switchover_is_undone_and_a_good_one_goes_and_fully_returns_without_a
     world.served();
 
     world.with_cluster(TARGET, async |cluster| cluster.kubelet.behave_as_others(&cluster.namespace));
-    world.does(&["switchover"], SWITCHOVER).ends(0);
+    world.does(&["drill"], SWITCHOVER).ends(0);
     let metrics = world.metrics();
     assert_eq!((&metrics["lost_writes"], &metrics["rto_met"]), (&0.into(), &true.into()), "{metrics:#}");
+    assert_eq!(metrics["mode"], "drill", "{metrics:#}");
     world.seen().is_served_by(TARGET, [1, 3]);
     world.has_every_acknowledged_order(TARGET);
 
