@@ -2,9 +2,10 @@
 //! status` for one after the other, on the same server in the same run. Then five thousand pods, and how often the
 //! server was asked for them.
 //!
-//! `cargo bench -p dr-k8s --bench fleet`, optionally with `-- --deployments 50`, `-- --without-kubectl` or
-//! `-- --all-first` (kubectl scales all before it waits for the first). `dr` runs in a
-//! process of its own, for a peak of memory is the process's. It needs `kubectl` and the servers of `scripts/kube.sh`.
+//! `cargo bench -p dr-k8s --bench fleet`, optionally with `-- --deployments 50`, `-- --ready-after 2s` (how long a pod takes
+//! from its start to being ready; default: no time), `-- --without-kubectl` or `-- --all-first` (kubectl scales all before
+//! it waits for the first). `dr` runs in a process of its own, for a peak of memory is the process's. It needs `kubectl`
+//! and the servers of `scripts/kube.sh`.
 
 #![expect(
     clippy::unwrap_used,
@@ -21,8 +22,9 @@ use std::time::{Duration, Instant};
 use dr_core::resource::{
     At, Backend, Connect, Cx, Redactor, Replicas, Scale, Secret, SecretRef, SecretSource,
 };
+use dr_core::time::parse_duration;
 use dr_core::{Error, ErrorKind, Result, SystemClock, async_trait};
-use dr_testkit_kube::{KubeRegion, Kubelet, KubeletOptions, RegionOptions};
+use dr_testkit_kube::{Behaviour, KubeRegion, Kubelet, KubeletOptions, RegionOptions};
 use futures_util::{StreamExt, stream};
 use hyper::Request;
 use kube::Client;
@@ -42,14 +44,16 @@ fn main() {
             let deployments = value("--deployments").map_or(500, |count| count.parse().unwrap());
             let kubectl = !args.iter().any(|arg| arg == "--without-kubectl");
             let all_first = args.iter().any(|arg| arg == "--all-first");
-            runtime.block_on(all(deployments, kubectl, all_first));
+            let ready_after = value("--ready-after").map_or(Ok(Duration::ZERO), |time| parse_duration(time));
+            runtime.block_on(all(deployments, ready_after.unwrap(), kubectl, all_first));
         }
     }
 }
 
-async fn all(deployments: usize, kubectl: bool, all_first: bool) {
+async fn all(deployments: usize, ready_after: Duration, kubectl: bool, all_first: bool) {
     let region = KubeRegion::start(RegionOptions::new("fleet")).await.unwrap();
-    let _kubelet = Kubelet::start(region.warden(), KubeletOptions::new()).await.unwrap();
+    let options = KubeletOptions::new().behaviour(Behaviour::new().ready_after(ready_after));
+    let _kubelet = Kubelet::start(region.warden(), options).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("kubeconfig");
     std::fs::write(&file, region.access().kubeconfig()).unwrap();
@@ -62,7 +66,8 @@ async fn all(deployments: usize, kubectl: bool, all_first: bool) {
         let by_hand = region.access().namespace("by-hand").await.unwrap();
         make(&client, &by_hand, deployments).await;
         let theirs = theirs(&file, &by_hand, deployments, all_first);
-        println!("kubectl, one after the other: {:.1} s", theirs.as_secs_f64());
+        let how = if all_first { "all scaled first" } else { "one after the other" };
+        println!("kubectl, {how}: {:.1} s", theirs.as_secs_f64());
         println!("{:.1} times as fast", theirs.as_secs_f64() / ours);
     }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dr_core::engine::{Drive, DriveEnd, Driven, Means};
-use dr_core::event::{Entry, Request, RunState};
+use dr_core::event::{Ending, Entry, Request, RunState};
 use dr_core::journal::{Claimed, JournalError, Line, Owned};
-use dr_core::plan::{Format, Plan};
+use dr_core::plan::{Finding, Format, Plan};
 use dr_core::resource::Redactor;
 use dr_core::runbook::{Binding, Runbook};
 use dr_core::{Backends, Env, RunId};
@@ -77,6 +77,22 @@ pub(crate) async fn own(state: &State, run: &RunId, take_over: bool) -> Result<O
     owning.await
 }
 
+/// A run as it stands, with everything that driving it on needs.
+struct Ready {
+    folded: RunState,
+    pilot: Pilot,
+    findings: Vec<Finding>,
+    redactor: Redactor,
+    next: Next,
+}
+
+/// What is left to do.
+enum Next {
+    /// It is over: its process died between the last event and the end of what follows on it.
+    Land(Ending, String),
+    GoOn(Box<(Runbook, Env, Seats)>),
+}
+
 /// Drives a run on that this process owns now.
 pub(crate) async fn drive(
     backends: &Backends,
@@ -87,26 +103,58 @@ pub(crate) async fn drive(
     asked: Vec<Request>,
     reason: &str,
 ) -> Outcome {
+    let Owned { mut journal, lines, epoch, .. } = owned;
+    let ready = match make_ready(backends, state, run, &lines, tell).await {
+        Ok(ready) => ready,
+        Err(problem) => {
+            // Whoever puts right what is wrong does not wait for us. That it cannot be given up is worth no second error.
+            let _ = journal.release().await;
+            return Err(problem);
+        }
+    };
+    let Ready { folded, mut pilot, findings, redactor, next } = ready;
+    let (runbook, env, seats) = match next {
+        Next::GoOn(means) => *means,
+        Next::Land(ending, text) => {
+            let end = DriveEnd::Ended(ending);
+            let driven = Driven { end, text, state: folded, unrecorded: Vec::new() };
+            return pilot.land(&driven, &findings, &redactor).await;
+        }
+    };
+    for request in asked {
+        pilot.ask(pilot::message(request, reason));
+    }
+    let hooks = pilot.hooks().with_finish(Box::new(seats));
+    let means = Means { journal, env, redactor: redactor.clone(), hooks };
+    let drive = Drive::resume(folded, actor::here(), epoch, runbook, means).await?;
+    let driven = pilot.fly(drive).await;
+    pilot.land(&driven, &findings, &redactor).await
+}
+
+/// Reads where the run stands, connects what its plan names, and lets the probers start.
+async fn make_ready(
+    backends: &Backends,
+    state: &State,
+    run: &RunId,
+    lines: &[Line],
+    tell: &TellArgs,
+) -> Outcome<Ready> {
     let env = Env::system();
     let redactor = Redactor::default();
-    let actor = actor::here();
-    if state::is_from_a_later_release(&owned.lines) {
+    if state::is_from_a_later_release(lines) {
         return Err(Problem::refused(format!("run {run} was driven by a later release of dr"))
             .help("resume it with that release"));
     }
-    let folded = state::replayed(run, &owned.lines)?
+    let folded = state::replayed(run, lines)?
         .ok_or_else(|| Problem::refused(format!("run {run} has no first event: nothing was done in it")))?;
     let loaded = Arc::new(kept_plan(backends, state, run, &folded).await?);
     let findings = super::run::acknowledged(&loaded, &folded.began.roles, folded.urgency);
+    let mut pilot = Pilot::new(&state.store, run, tell, &known(lines))?;
     if let Some((ending, text)) = folded.ended.clone() {
-        // Its process died between the last event and the end of what follows on it.
-        let pilot = Pilot::new(&state.store, run, tell, &known(&owned.lines))?;
-        let end = DriveEnd::Ended(ending);
-        let driven = Driven { end, text, state: folded, unrecorded: Vec::new() };
-        return pilot.land(&driven, &findings, &redactor).await;
+        let next = Next::Land(ending, text);
+        return Ok(Ready { folded, pilot, findings, redactor, next });
     }
-    let identities = &folded.began.identities;
-    if let Claimed::Held(claim) = state.claim(run, identities, &actor).await? {
+    if let Claimed::Held(claim) = state.claim(run, &folded.began.identities, &actor::here()).await? {
         return Err(Problem::refused(format!("run {run} no longer holds what it claimed: {claim}"))
             .help("end that run first; `dr claims` lists who holds what"));
     }
@@ -116,17 +164,13 @@ pub(crate) async fn drive(
     let binding = Binding::new(roles.clone()).watched_by(Arc::new(watchers)).since(folded.began.outage_since);
     let runbook = Runbook::bind(folded.began.script.clone(), resources.clone(), &binding)
         .map_err(|findings| super::run::unbound(&findings))?;
-    let mut pilot = Pilot::new(&state.store, run, tell, &known(&owned.lines))?;
-    for request in asked {
-        pilot.ask(pilot::message(request, reason));
-    }
     let beats = heard::heartbeats(&state.store, &loaded.plan).await?;
     let heard = heard::outage(&beats, env.now());
     let order = Order {
         run: run.clone(),
         outages: folded.began.outages.clone(),
         losses: folded.began.losses.clone(),
-        roles: roles.clone(),
+        roles,
         binds_from: folded.began_at,
         folder: state.store.run_folder(run),
         events: pilot.events(),
@@ -134,14 +178,9 @@ pub(crate) async fn drive(
         kept: heard.kept,
         settled_until: state.settled_until(&loaded.plan.name).await?,
     };
-    let seats =
-        Seats::start(order, Arc::clone(&loaded), resources, env.clone(), redactor.clone(), pilot.seats())
-            .await?;
-    let hooks = pilot.hooks().with_finish(Box::new(seats));
-    let means = Means { journal: owned.journal, env, redactor: redactor.clone(), hooks };
-    let drive = Drive::resume(folded, actor, owned.epoch, runbook, means).await?;
-    let driven = pilot.fly(drive).await;
-    pilot.land(&driven, &findings, &redactor).await
+    let seats = Seats::start(order, loaded, resources, env.clone(), redactor.clone(), pilot.seats()).await?;
+    let next = Next::GoOn(Box::new((runbook, env, seats)));
+    Ok(Ready { folded, pilot, findings, redactor, next })
 }
 
 fn known(lines: &[Line]) -> Vec<Entry> {

@@ -133,7 +133,7 @@ impl Cloud {
             self.aws.name_servers().iter().map(|server| format!("\"{server}\"")).collect();
         let port = self.doors[0].port();
         let aws = format!(
-            "aws: {{ endpoint: \"{}\", answers_within: 1s, keys: {{ id: AKIATESTTESTTESTTEST, secret: \"${{env:AWS_SECRET_ACCESS_KEY}}\" }} }}",
+            "aws: {{ endpoint: \"{}\", answers_within: 1s, keys: {{ id: AKIATESTTESTTESTTEST, secret: \"${{env:PLATFORM_SECRET}}\" }} }}",
             self.aws.endpoint()
         );
         let mut plan = Fitting::example(name)
@@ -387,6 +387,7 @@ pub(crate) fn dr_on(aws: &Aws, folder: &Path, arguments: &[&str]) -> Command {
         .env("AWS_REGION", "us-east-2")
         .env("AWS_ACCESS_KEY_ID", "AKIATESTTESTTESTTEST")
         .env("AWS_SECRET_ACCESS_KEY", "canary-of-a-secret")
+        .env("PLATFORM_SECRET", "canary-of-another-secret")
         .env("AWS_CONFIG_FILE", "/dev/null")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
         .env("AWS_EC2_METADATA_DISABLED", "true")
