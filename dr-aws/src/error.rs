@@ -484,6 +484,7 @@ mod tests {
         assert_eq!(happened(Op::reads("route53:GetChange"), Why::Stopped), Happened::No);
     }
 
+    /// P23: an HTML page instead of AWS's error.
     #[test]
     fn a_page_of_html_is_unknown_unless_its_status_says_more() {
         let kind = |status| Error::from(AwsError::new(changes(), Why::Garbled { status, hint: None })).kind();

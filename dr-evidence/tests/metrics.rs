@@ -25,6 +25,7 @@ fn the_first_fields_are_those_of_the_runbooks_in_their_order() {
     assert_eq!(names.join(" "), wanted);
 }
 
+/// P49: `null` and no verdict in metrics.json.
 #[test]
 fn what_was_not_measured_is_null_and_judged_by_nobody() {
     let metrics = Metrics::of(&common::refused().lines()).unwrap();

@@ -140,6 +140,7 @@ fn no_secret_reaches_a_bundle() {
     assert!(report.to_string().contains("a secret was masked in it"), "{report}");
 }
 
+/// P32: a byte of a sample file is changed.
 #[test]
 fn samples_are_those_that_the_journal_vouches_for() {
     let sealed_with = |samples: &str, after: &str| {

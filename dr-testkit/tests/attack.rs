@@ -59,6 +59,7 @@ impl Watchers for Agreeing {
     }
 }
 
+/// P14: a promotion that a plan calls optional.
 #[tokio::test(start_paused = true)]
 async fn an_optional_promotion_that_fails_is_no_success() {
     let (_world, orders) = pair();

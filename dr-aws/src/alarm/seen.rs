@@ -150,6 +150,7 @@ mod tests {
             .build()
     }
 
+    /// P3: an alarm without data.
     #[test]
     fn what_has_no_data_or_is_not_understood_is_never_quiet() {
         let stands = |state| metric(&alarm(state)).unwrap().state().stands;

@@ -68,6 +68,7 @@ mod tests {
         assert_eq!(behind.has_until, Some(at(-4)));
     }
 
+    /// P1 and P3: AWS's word for "replication is not active" is no number.
     #[test]
     fn minus_one_is_unknown_and_never_zero() {
         for unknown in [minute(60, -1.0, -1.0), minute(60, -1.0, 3.0), minute(60, 0.0, f64::NAN)] {

@@ -49,6 +49,7 @@ async fn a_replica_that_lags_is_not_promoted_before_it_has_what_was_committed_be
     assert_eq!(replica.rows().len(), 1);
 }
 
+/// P1: the line is cut, the replica stands still, and a planned promotion is refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_line_never_becomes_a_planned_promotion() {
     let world = World::new().await;
@@ -60,6 +61,7 @@ async fn a_cut_line_never_becomes_a_planned_promotion() {
     assert_eq!(world.asked("PromoteReadReplica"), 0);
 }
 
+/// P15: the reply of RDS's promotion is lost.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_reply_is_no_failure() {
     let world = World::new().await;
@@ -113,6 +115,7 @@ async fn a_promotion_that_is_pending_after_a_timeout_is_never_taken_for_not_done
     assert_eq!((node.role, node.writable), (Role::Unknown, None), "{node:?}");
 }
 
+/// P36: RDS accepted a promotion that has no effect yet.
 #[tokio::test(flavor = "multi_thread")]
 async fn while_a_promotion_is_pending_the_source_is_not_opened_again() {
     let world = World::new().await;
@@ -161,6 +164,7 @@ async fn a_promotion_that_was_never_asked_for_is_undone_at_once() {
     effect.undo(&cx(TIME), &call, &was.before).await.unwrap();
 }
 
+/// P5: the source's API swallows every request.
 #[tokio::test(flavor = "multi_thread")]
 async fn with_the_source_black_holed_a_forced_promotion_is_bounded_by_its_own_region() {
     let world = World::new().await;

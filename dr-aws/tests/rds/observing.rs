@@ -29,6 +29,7 @@ async fn a_replica_says_of_what_it_is_one_even_while_that_is_silent() {
     assert_eq!(still.system, west.system);
 }
 
+/// P4: samples a minute old, on the simulator.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lag_is_never_better_than_the_age_of_its_sample() {
     let world = World::new().await;

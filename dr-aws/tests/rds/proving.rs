@@ -16,6 +16,7 @@ fn wanted() -> Vec<Wanted> {
         .collect()
 }
 
+/// P17: four rights of RDS's API removed in turn.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_right_that_is_missing_is_named_and_nothing_is_changed() {
     let world = World::new().await;

@@ -14,6 +14,7 @@ fn route53(fault: Fault) -> Failure {
     Failure::new(fault).service(Service::Route53)
 }
 
+/// P25: the API throttles.
 #[tokio::test]
 async fn throttling_is_waited_out() {
     let ground = Ground::simple().await;
@@ -37,6 +38,7 @@ async fn throttling_without_end_is_throttling_and_did_nothing() {
     assert!(matches!(error.retry(), Retry::Transient { .. }));
 }
 
+/// P25: the account's limit.
 #[tokio::test]
 async fn five_requests_a_second_are_kept_to() {
     let ground = Ground::with(Options::new().route53_rate(Some(5.0))).await;
@@ -108,6 +110,7 @@ async fn a_lost_reply_is_read_again_and_found_done() {
     ground.answers_become(WEST).await;
 }
 
+/// P25: somebody else's change between reading and writing.
 #[tokio::test]
 async fn a_record_that_someone_changes_under_our_hands_is_a_conflict() {
     let ground = Ground::simple().await;
@@ -129,6 +132,7 @@ async fn a_vanished_zone_is_named() {
     assert!(text(&error).contains("Z0000000000000000000"), "{error}");
 }
 
+/// P23: a slow link to AWS.
 #[tokio::test]
 async fn five_seconds_of_latency_are_only_slow() {
     let ground = Ground::simple().await;

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::support::{EAST, Entry, Ground, SECOND, WEST, eventually, text};
 
+/// P45: AWS counts a disabled check as healthy.
 #[tokio::test]
 async fn disabling_a_check_is_refused_with_the_reason() {
     let ground = Ground::new().await;

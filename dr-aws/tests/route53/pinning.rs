@@ -19,6 +19,7 @@ async fn check_says(ground: &Ground, check: &str, healthy: bool) {
     eventually("the check follows its endpoint", async || ground.aws.is_healthy(check) == healthy).await;
 }
 
+/// P45: the primary's check recovers after the failover.
 #[tokio::test]
 async fn a_recovering_check_does_not_bring_callers_back() {
     let (ground, check) = Ground::failover().await;

@@ -23,6 +23,7 @@ async fn every_right_is_proven_without_a_change() {
     assert_eq!(before, ground.look().await);
 }
 
+/// P17: each right of the records' API removed in turn.
 #[tokio::test]
 async fn each_missing_right_is_found() {
     for right in ["route53:ChangeResourceRecordSets", "route53:GetChange", "route53:ListResourceRecordSets"] {

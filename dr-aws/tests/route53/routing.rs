@@ -83,6 +83,7 @@ async fn a_share_needs_weights() {
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
 }
 
+/// P25: a record that the plan does not describe.
 #[tokio::test]
 async fn a_foreign_record_is_refused_and_stays() {
     let ground = Ground::weighted().await;

@@ -106,6 +106,7 @@ async fn public(s3: aws_sdk_s3::Client) -> (SocketAddr, JoinHandle<()>) {
     (address, serving)
 }
 
+/// P35: the alternative, with Route 53's API gone.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_moves_callers_without_any_control_plane() {
     let yard = Switchyard::new().await;

@@ -177,6 +177,7 @@ mod tests {
         assert!(SecretRef::new("${env:DR_DB_PASSWORD}").is_ok());
     }
 
+    /// P28: base64, percent and JSON escapes of a secret.
     #[test]
     fn a_secret_is_masked_in_every_encoding() {
         let redactor = Redactor::default();

@@ -104,6 +104,7 @@ mod tests {
 
     use super::*;
 
+    /// P3: each form of expectation, held against an unknown.
     #[test]
     fn unknown_meets_no_expectation() {
         for text in ["<= 10s", "all", ">= 0", "yes", "no", "standby", "unknown"] {

@@ -476,6 +476,7 @@ mod measuring {
 mod names {
     use super::*;
 
+    /// P31: one thing under two names, with both places.
     #[test]
     fn one_thing_has_one_name() {
         let text = format!("{HEAD}{RESOURCES}{MEASURE}{SOUND}")
@@ -486,6 +487,7 @@ mod names {
         assert_eq!(found.place.to_string(), "9:3");
     }
 
+    /// P31: one thing on two sides.
     #[test]
     fn one_thing_is_one_side() {
         let found = changed(

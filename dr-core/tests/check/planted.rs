@@ -55,6 +55,7 @@ const PLANTED: &[(&str, &str, &str, Severity, &[&str])] = &[
     ("a prober's door", "shop: { kind: door", "shop: { kind: door, data: us", Warning, &["probe shop"]),
 ];
 
+/// P35: each dependence planted in a table of plans.
 #[test]
 fn every_planted_dependence_is_found_and_the_clean_plan_has_none() {
     for (what, from, to, severity, words) in PLANTED {

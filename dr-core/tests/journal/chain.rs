@@ -141,6 +141,7 @@ fn hostile_bytes_are_no_panic() {
 }
 
 proptest! {
+    /// P27: a journal cut at every byte.
     #[test]
     fn a_journal_cut_anywhere_keeps_every_committed_batch(sizes in prop::collection::vec(1_u64..4, 1..6), cut in 0.0_f64..1.0) {
         let bytes = journal(&sizes);
@@ -160,6 +161,7 @@ proptest! {
         prop_assert_eq!(chain.tail.len(), cut - whole);
     }
 
+    /// P32: a byte of a journal is changed.
     #[test]
     fn a_changed_byte_before_the_last_line_is_found(at in 0.0_f64..1.0, bit in 0_u8..8) {
         let mut bytes = journal(&[1, 2, 1]);

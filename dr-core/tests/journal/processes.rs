@@ -106,6 +106,7 @@ async fn the_other_process() {
     }
 }
 
+/// P27: SIGKILL in the middle of appends.
 #[tokio::test]
 async fn a_killed_owner_leaves_the_lock_free_and_every_durable_event() {
     let home = tempfile::tempdir().unwrap();

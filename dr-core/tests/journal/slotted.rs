@@ -211,6 +211,8 @@ impl Slots for Slow {
     }
 }
 
+/// P6: an owner who writes all the time and two who take over, in a hundred interleavings.
+/// Found: both who took over ended, and nobody drove the run; the next object's place is marked since.
 #[tokio::test(start_paused = true)]
 async fn of_a_busy_owner_and_two_who_take_over_at_once_one_can_go_on() {
     for seed in 0..100 {

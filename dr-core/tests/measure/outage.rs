@@ -61,6 +61,7 @@ fn bounds(measured: &OutageMeasured) -> Vec<(f64, Option<f64>)> {
     measured.gaps.iter().map(|gap| (gap.at_least, gap.at_most)).collect()
 }
 
+/// P49: no question, no figure.
 #[test]
 fn nothing_asked_measures_nothing() {
     assert_eq!(measure_outage(&"shop".into(), &SampleLog::default(), &accept(3)), None);
@@ -117,6 +118,7 @@ fn good_answers_on_both_sides_of_a_hole_are_not_in_a_row() {
     assert_eq!(one_seat("sxs     ss", &accept(2)).gaps[0].to, Some(wall(800)));
 }
 
+/// P47: the new region answers and takes no writes.
 #[test]
 fn a_good_answer_without_the_write_that_was_asked_for_is_not_good() {
     let measured = one_seat("ssxrrrtt", &accept(2));
@@ -124,6 +126,7 @@ fn a_good_answer_without_the_write_that_was_asked_for_is_not_good() {
     assert_eq!(measured.failed, 4);
 }
 
+/// P47: the old region answers for a while.
 #[test]
 fn in_a_run_only_the_target_ends_an_outage() {
     let measured = one_seat("ssxxsssstt", &to_target_from(0));

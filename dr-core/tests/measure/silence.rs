@@ -98,6 +98,7 @@ fn a_heartbeat_that_is_not_fresh_counts_for_nothing() {
     assert!(matches!(said(&[beat("a", "eu", Some(40)), outside, old_veto]), Silence::Agreed { .. }));
 }
 
+/// P24: one answer among the failures.
 #[test]
 fn any_sign_of_life_vetoes() {
     let silent = [beat("a", "eu", Some(40)), beat("b", "outside", Some(60))];
@@ -278,6 +279,7 @@ async fn who_hears_nobody_says_nothing_of_anybody() {
     assert_eq!(silent_since(&beats), [None; 4]);
 }
 
+/// P24: outages just below and above the threshold.
 #[tokio::test(start_paused = true)]
 async fn the_alarm_comes_after_three_failures_in_a_row() {
     let beats =

@@ -216,6 +216,7 @@ fn the_rpo_is_the_ledgers_word() {
     assert_eq!(rpo(Some(1.5), None), None);
 }
 
+/// P4: the age of the sample is part of the figure.
 #[test]
 fn without_a_ledger_the_rpo_is_the_lag_and_its_age() {
     let began = plain();

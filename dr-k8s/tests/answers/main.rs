@@ -184,6 +184,7 @@ async fn a_server_that_fails_is_asked_again_and_then_called_unreachable() {
     assert!(error.to_string().contains("apiserver is shutting down"), "{error}");
 }
 
+/// P23: an HTML page with a good status.
 #[tokio::test]
 async fn a_page_of_a_proxy_is_never_taken_for_an_answer() {
     let page = "<html><body>Please log in</body></html>";

@@ -70,6 +70,7 @@ async fn a_pod_that_does_not_go_away_is_no_fence_and_is_named() {
     assert!(why.contains("Terminating"), "{why}");
 }
 
+/// P8: workloads that the plan does not name.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_runs_beside_is_a_writer_unless_the_plan_says_that_it_is_not() {
     let pod = json!({

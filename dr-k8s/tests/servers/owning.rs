@@ -48,6 +48,7 @@ fn application(town: &Town, name: &str) -> (String, Value) {
     (path, object)
 }
 
+/// P48: Argo CD would set the replicas back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_argo_cd_application_that_heals_itself_is_refused_by_name_or_paused() {
     for owners in ["refuse", "pause"] {
@@ -85,6 +86,7 @@ async fn an_argo_cd_application_that_heals_itself_is_refused_by_name_or_paused()
     }
 }
 
+/// P48: Flux would.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flux_kustomization_is_suspended_and_resumed() {
     let town = Town::apart(json!({ "owners": "pause" })).await.unwrap();

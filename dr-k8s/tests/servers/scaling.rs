@@ -39,6 +39,7 @@ async fn bounds(town: &Town) -> (u64, u64) {
     (spec["minReplicas"].as_u64().unwrap(), spec["maxReplicas"].as_u64().unwrap())
 }
 
+/// P48: an autoscaler would.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_autoscalers_bounds_are_moved_and_put_back() {
     let town = Town::new().await.unwrap();
@@ -122,6 +123,7 @@ async fn a_quota_that_refuses_pods_fails_the_roll_out_in_its_words() {
     assert!(error.to_string().contains("exceeded quota"), "{error}");
 }
 
+/// P23: a slow link to an API server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_seconds_of_latency_change_nothing_but_the_time() {
     let town = Town::new().await.unwrap();

@@ -114,6 +114,7 @@ async fn as_user(town: &Town, name: &str, without: Option<&str>) -> (dr_core::Re
     (connect(config).await.unwrap(), folder)
 }
 
+/// P17: each right removed in turn.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_missing_right_is_named_before_a_run_and_by_the_preview() {
     let town = Town::new().await.unwrap();

@@ -127,6 +127,7 @@ async fn a_fence_by_logins_is_undone() {
     assert!(matches!(holds(&store, EAST).await, Fencing::Open { .. }));
 }
 
+/// P37: `default_transaction_read_only` and a session that sets it back.
 #[tokio::test]
 async fn a_read_only_setting_is_no_fence() {
     let pair = Pair::start().await;
@@ -143,6 +144,7 @@ async fn a_read_only_setting_is_no_fence() {
     assert_eq!(store.fence(&cx(), EAST).await.unwrap().how, FenceHow::NoLogin);
 }
 
+/// P37: a prepared transaction that anybody may commit later.
 #[tokio::test]
 async fn prepared_transactions_refuse_a_fence_by_logins() {
     let pair = Pair::start().await;

@@ -112,6 +112,7 @@ async fn equal_timelines_of_two_writers_are_refused_with_the_fork() {
     assert!(error.to_string().contains("fork"), "{error}");
 }
 
+/// P7: the old primary runs again and takes writes.
 #[tokio::test]
 async fn a_running_primary_is_not_made_a_copy() {
     let pair = Pair::start().await;

@@ -22,6 +22,7 @@ async fn a_healthy_pair_is_seen_whole() {
     assert!(west.hazards.iter().all(|hazard| !hazard.blocks), "{:?}", west.hazards);
 }
 
+/// P2: nobody writes for a while.
 #[tokio::test]
 async fn an_idle_pair_has_no_lag() {
     let pair = Pair::start().await;
@@ -31,6 +32,7 @@ async fn an_idle_pair_has_no_lag() {
     assert_eq!(store.node(WEST).await.lag, Some(Duration::ZERO));
 }
 
+/// P1: replication is cut and the primary goes on: the lag is positive or unknown.
 #[tokio::test]
 async fn a_standby_whose_receiver_is_down_never_has_lag_zero() {
     let pair = Pair::start().await;
@@ -66,6 +68,7 @@ async fn a_killed_server_is_stopped_and_a_stopped_one_is_hung() {
     assert_eq!((east.reach, east.role, east.writable), (Reach::Closed, Role::Stopped, Some(false)));
 }
 
+/// P5: packets to one side are dropped.
 #[tokio::test]
 async fn a_black_hole_delays_the_other_side_by_no_more_than_the_connect_timeout() {
     let pair = Pair::start().await;
@@ -81,6 +84,7 @@ async fn a_black_hole_delays_the_other_side_by_no_more_than_the_connect_timeout(
     assert_eq!(seen.sides[EAST].nodes[0].role, Role::Primary);
 }
 
+/// P41 and P42: `synchronous_standby_names` that the clone inherited, and a `restore_command` into the dead region.
 #[tokio::test]
 async fn what_can_stop_a_promotion_is_found_before() {
     let pair = Pair::start().await;
@@ -112,6 +116,7 @@ async fn what_can_stop_a_promotion_is_found_before() {
     .await;
 }
 
+/// P46: a real standby that the plan does not list.
 #[tokio::test]
 async fn a_standby_that_the_plan_does_not_list_is_a_stranger() {
     let pair = Pair::start().await;
@@ -135,6 +140,7 @@ async fn a_standby_that_the_plan_does_not_list_is_a_stranger() {
     assert_eq!(seen.sides[EAST].strangers.len(), 1);
 }
 
+/// P13: the replica of a primary is killed: what is owed names it and its slots.
 #[tokio::test]
 async fn protection_names_what_is_missing() {
     let pair = Pair::start().await;

@@ -18,6 +18,7 @@ async fn a_promotion_without_a_basis_is_refused() {
     assert_eq!(one(pair.west.port, "select pg_is_in_recovery()").await.unwrap(), "t");
 }
 
+/// P11 and P39: the same for the store alone, with rows that were acknowledged before they were on disk.
 #[tokio::test]
 async fn switching_back_and_forth_loses_nothing_and_ends_the_same() {
     let pair = Pair::start().await;
@@ -71,6 +72,7 @@ async fn a_crashed_source_is_no_ground_for_a_planned_promotion() {
     assert_eq!(one(pair.west.port, "select pg_is_in_recovery()").await.unwrap(), "t");
 }
 
+/// P39: replay stands still: the proof waits for what was acknowledged.
 #[tokio::test]
 async fn a_standby_that_has_not_replayed_everything_is_not_promoted_as_planned() {
     let pair = Pair::start().await;
@@ -81,6 +83,39 @@ async fn a_standby_that_has_not_replayed_everything_is_not_promoted_as_planned()
     let soon = cx().within(Duration::from_secs(2));
     let error = store.promote(&soon, WEST, Basis::Planned { fences: vec![proof] }).await.unwrap_err();
     assert_eq!((error.kind(), error.happened()), (ErrorKind::NotReady, Happened::No));
+}
+
+/// P40: the wait for a synchronous standby is cancelled, and the server acknowledges a row that no other server has: it is
+/// waited for like any other.
+#[tokio::test]
+async fn a_row_acknowledged_by_a_cancelled_wait_is_not_left_behind_by_a_planned_promotion() {
+    let pair = Pair::start().await;
+    let store = pair.store().await;
+    for statement in ["alter system set primary_conninfo = ''", "select pg_reload_conf()"] {
+        sql(pair.west.port, "postgres", statement).await.unwrap();
+    }
+    eventually("nothing is received", async || {
+        one(pair.west.port, "select count(*) from pg_stat_wal_receiver").await.as_deref() == Ok("0")
+    })
+    .await;
+    for statement in ["alter system set synchronous_standby_names = 'gone'", "select pg_reload_conf()"] {
+        sql(pair.east.port, "postgres", statement).await.unwrap();
+    }
+    let cancelling = eventually("a wait that is cancelled", async || {
+        let cancel =
+            "select count(pg_cancel_backend(pid)) from pg_stat_activity where wait_event = 'SyncRep'";
+        one(pair.east.port, cancel).await.as_deref() == Ok("1")
+    });
+    let (acknowledged, ()) =
+        tokio::join!(sql(pair.east.port, "app", "insert into t values (40)"), cancelling);
+    acknowledged.unwrap();
+
+    let proof = store.fence(&cx(), EAST).await.unwrap();
+    let basis = Basis::Planned { fences: vec![proof] };
+    let soon = cx().within(Duration::from_secs(2));
+    let error = store.promote(&soon, WEST, basis.clone()).await.unwrap_err();
+    assert_eq!((error.kind(), error.happened()), (ErrorKind::NotReady, Happened::No));
+    assert_eq!(one(pair.west.port, "select pg_is_in_recovery()").await.as_deref(), Ok("t"));
 }
 
 #[tokio::test]

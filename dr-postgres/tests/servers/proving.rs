@@ -12,6 +12,7 @@ async fn proofs(store: &Store, verbs: &[Wanted], gone: Option<&str>) -> Vec<Proo
     store.resource.proves().unwrap().prove(&cx(), verbs, gone.as_ref()).await
 }
 
+/// P17: rights of the database role.
 #[tokio::test]
 async fn a_right_that_is_taken_away_is_named_and_the_others_are_there() {
     let pair = Pair::start().await;

@@ -28,6 +28,7 @@ async fn a_program_gets_its_input_and_gives_its_output_and_exit_code() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "it's \"quoted\" $HOME\n");
 }
 
+/// P44: SIGKILL of the process that started them.
 #[tokio::test]
 async fn a_program_is_killed_with_its_children_when_its_caller_dies() {
     let sandbox = quiet().await;

@@ -24,6 +24,7 @@ fn approve(rig: &Rig, step: &str) -> Request {
     Request::Approve { step: step.into(), plan_hash: rig.plan_hash().to_owned() }
 }
 
+/// P26: two approvals are pending, one is given.
 #[tokio::test(start_paused = true)]
 async fn an_approval_lets_its_own_step_pass_and_no_other() {
     let shop = shop();
@@ -40,6 +41,7 @@ async fn an_approval_lets_its_own_step_pass_and_no_other() {
     assert_eq!(by.as_deref(), Some("tester"));
 }
 
+/// P26: an approval with another plan's hash.
 #[tokio::test(start_paused = true)]
 async fn an_approval_of_another_plan_is_ignored() {
     let shop = shop();

@@ -24,6 +24,7 @@ async fn survives(plan: &str, least: usize, rig: impl Fn(&Shop, Rig) -> Rig) {
     }
 }
 
+/// P34: a crash before, within and after each append of the journal.
 #[tokio::test(start_paused = true)]
 async fn a_move_that_crashes_anywhere_ends_as_an_undisturbed_one() {
     survives(MOVE, 40, |_, rig| rig).await;

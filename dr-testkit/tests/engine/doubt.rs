@@ -11,6 +11,7 @@ use dr_testkit::decorate::{FailBefore, LostReply, TimeoutAfter, Times};
 
 use super::support::{MOVE, PROMOTE, SCALES, ended, shop, suspended};
 
+/// P15: the reply of each verb in turn is lost after it took effect.
 #[tokio::test(start_paused = true)]
 async fn every_lost_reply_is_read_again_and_ends_in_success() {
     let shop = shop();
@@ -22,6 +23,7 @@ async fn every_lost_reply_is_read_again_and_ends_in_success() {
     assert_eq!(shop.world.violations(), []);
 }
 
+/// P15: a call that hangs after acting.
 #[tokio::test(start_paused = true)]
 async fn a_call_that_acts_and_never_returns_is_settled_as_done() {
     let shop = shop();
@@ -56,6 +58,7 @@ async fn a_lost_reply_of_a_forced_promotion_ends_in_success_and_claims_no_zero_l
     assert!(!applied.said.contains("nothing lost"), "{}", applied.said);
 }
 
+/// P36: the request takes effect after the run gave up waiting.
 #[tokio::test(start_paused = true)]
 async fn a_promotion_that_is_pending_after_its_deadline_never_makes_two_writable() {
     for planned in [true, false] {

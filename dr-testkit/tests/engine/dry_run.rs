@@ -7,6 +7,7 @@ use dr_testkit::model::Fault;
 
 use super::support::{MOVE, ended, says, shop};
 
+/// P16: a recorder before every resource.
 #[tokio::test(start_paused = true)]
 async fn a_dry_run_makes_no_mutating_call() {
     let shop = shop();
@@ -39,6 +40,7 @@ async fn a_dry_run_previews_each_effect_and_lists_what_it_could_not_exercise() {
     assert_eq!(untried, ["verify/probe:shop"]);
 }
 
+/// P19: a black-holed source, and a replication that is cut, in both.
 #[tokio::test(start_paused = true)]
 async fn a_dry_run_holds_the_same_gates_as_the_run() {
     for silent in ["", "lag"] {

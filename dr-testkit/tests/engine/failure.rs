@@ -43,6 +43,7 @@ async fn a_permanent_failure_is_not_tried_again() {
     assert_eq!(run.step("down/last").attempts, 1);
 }
 
+/// P22: what was done is undone, in reverse, and the world is as before.
 #[tokio::test(start_paused = true)]
 async fn a_planned_run_that_fails_is_undone_in_reverse_to_what_was_before() {
     let shop = shop();
@@ -115,6 +116,7 @@ async fn an_optional_steps_failure_is_noted_and_undoes_nothing() {
     assert!(last.skipped.as_deref().is_some_and(|why| why.contains("image not found")));
 }
 
+/// P22: what was maybe done is undone as well.
 #[tokio::test(start_paused = true)]
 async fn an_optional_step_that_may_have_acted_is_undone_with_the_others() {
     let shop = shop();

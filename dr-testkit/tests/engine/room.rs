@@ -42,6 +42,7 @@ async fn an_override_makes_no_room_and_the_run_is_undone_in_the_systems_words() 
     assert_eq!(shop.services.ready("west").values().sum::<u32>(), 0);
 }
 
+/// P3: capacity that cannot be read is not capacity.
 #[tokio::test(start_paused = true)]
 async fn room_that_cannot_be_learnt_stops_the_run() {
     let shop = shop();

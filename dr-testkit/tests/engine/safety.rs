@@ -74,6 +74,7 @@ async fn a_hung_source_is_alive_and_nothing_is_promoted() {
     }
 }
 
+/// P29: nobody is there to agree on the silence: refused with the reason.
 #[tokio::test(start_paused = true)]
 async fn a_silent_source_without_watchers_is_not_fenced_and_nothing_is_promoted() {
     let shop = shop();
@@ -141,6 +142,7 @@ phases:
     sole_writer(&shop, "east");
 }
 
+/// P8: somebody writes in the source behind the fence.
 #[tokio::test(start_paused = true)]
 async fn a_fenced_side_that_acknowledged_a_write_stops_the_run_before_it_promotes() {
     for after in 0..400 {
@@ -172,6 +174,7 @@ async fn an_unplanned_promotion_refuses_a_loss_that_the_plan_does_not_accept() {
     assert_eq!(shop.orders.writable(), Vec::<Side>::new());
 }
 
+/// P3: no bound for the loss: refused unless the plan accepts the unknown by that word.
 #[tokio::test(start_paused = true)]
 async fn an_unplanned_promotion_with_an_unknown_loss_says_so() {
     let shop = shop();
@@ -229,6 +232,7 @@ async fn a_run_that_is_done_already_has_nothing_to_do() {
     assert_eq!(shop.world.requests(), requests);
 }
 
+/// P46: a standby that the plan does not know.
 #[tokio::test(start_paused = true)]
 async fn a_stranger_that_could_promote_itself_is_refused() {
     let shop = shop();

@@ -108,6 +108,7 @@ async fn a_store_that_fences_itself_keeps_every_promise_of_a_store() {
     suite::fence(&twin).await.assert(16);
 }
 
+/// P33: success without an effect.
 #[tokio::test(start_paused = true)]
 async fn a_backend_that_reports_success_without_an_effect_is_found_out() {
     let twin = Twin::of(|small| {
@@ -153,6 +154,7 @@ async fn replies_that_are_lost_are_found_out_by_the_suites_of_every_new_verb() {
     }
 }
 
+/// P33: a suite that ran nothing is no success: each has a least number of cases.
 #[tokio::test(start_paused = true)]
 async fn a_suite_on_something_that_cannot_do_the_verb_is_skipped_and_says_so() {
     let twin = Twin::of(|small| small.entry.resource());

@@ -19,6 +19,7 @@ pub(crate) fn recovered(cloud: &Cloud) {
     cloud.evidence_verifies();
 }
 
+/// P5: every API, cluster and service of the source swallows what it is sent, and the run keeps its budget.
 #[test]
 fn a_lost_region_is_failed_over_and_measured_from_its_callers_seat() {
     let cloud = Cloud::up();
@@ -79,6 +80,7 @@ fn a_failover_killed_while_nodes_are_added_is_resumed_to_the_same_end() {
     killed_and_resumed("UpdateNodegroupConfig");
 }
 
+/// P21: SIGKILL as soon as RDS was asked to promote; it is asked once.
 #[test]
 fn a_failover_killed_in_the_middle_of_its_promotion_is_resumed_to_the_same_end() {
     killed_and_resumed("PromoteReadReplica");
@@ -89,6 +91,22 @@ fn a_failover_killed_while_it_moves_the_record_is_resumed_to_the_same_end() {
     killed_and_resumed("ChangeResourceRecordSets");
 }
 
+/// P30: the process dies before the point of no return, and every API of the source swallows what it is sent.
+#[test]
+fn a_failover_is_aborted_and_put_back_while_the_source_is_gone() {
+    let cloud = Cloud::up();
+    cloud.lose_the_east();
+    let before = cloud.seen();
+    cloud.killed(&["failover"], FAILOVER, "UpdateNodegroupConfig");
+    let plan = cloud.plan(FAILOVER);
+    cloud.dr(&["abort", plan.to_str().unwrap(), "--reason", "the region is coming back"]).ends(14);
+    let after = cloud.seen();
+    assert_eq!((&after.nodes, &after.staff[WEST]), (&before.nodes, &before.staff[WEST]));
+    assert_eq!(cloud.aws.rds(WEST).instance(REPLICA).is_replica(), Some(true));
+    cloud.evidence_verifies();
+}
+
+/// P29: a quota that blocks, and the exact override in the refusal.
 #[test]
 fn without_room_for_nine_nodes_nothing_is_touched_and_the_override_is_named() {
     let cloud = Cloud::up();
@@ -99,6 +117,7 @@ fn without_room_for_nine_nodes_nothing_is_touched_and_the_override_is_named() {
     cloud.served();
 }
 
+/// P18 and P22: every object, record and database of the simulated account is compared with before.
 #[test]
 fn a_switchover_whose_pods_never_come_is_undone_to_the_world_before() {
     let cloud = Cloud::up();

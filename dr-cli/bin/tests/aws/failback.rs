@@ -20,6 +20,9 @@ fn the_handbooks_failback_onto_a_restored_copy_is_refused_before_anything_runs()
     }
 }
 
+/// P7 and P11: the lost region returns writable, is fenced by the guard the moment it does, and is made a copy before
+/// anybody is sent there.
+/// Found: the failover had left whoever browses in the lost region.
 #[test]
 fn readers_come_home_by_degrees_and_everybody_behind_the_writer_without_a_loss() {
     let cloud = Cloud::up();

@@ -193,6 +193,7 @@ async fn public(aws: Arc<Aws>) -> SocketAddr {
     address
 }
 
+/// P12: a way back before the old side follows again is refused by the name of the debt.
 #[test]
 fn a_database_is_moved_by_its_check_on_purpose_and_home_again_without_a_loss() {
     let pair = Pair::up();
@@ -202,6 +203,8 @@ fn a_database_is_moved_by_its_check_on_purpose_and_home_again_without_a_loss() {
     assert_eq!(pair.writable(), [false, true]);
     assert_eq!(pair.missing(1), Vec::<i64>::new());
 
+    pair.does("failback").ends(12).tells("--override debts");
+    assert_eq!(pair.writable(), [false, true], "nothing is touched");
     pair.does("protect").ends(0);
     pair.does("failback").ends(11);
     pair.are_served_by(0);
@@ -210,6 +213,7 @@ fn a_database_is_moved_by_its_check_on_purpose_and_home_again_without_a_loss() {
     assert_eq!(pair.missing(0), Vec::<i64>::new());
 }
 
+/// P5 and P45: Route 53's API is gone as well; the data plane alone moves callers, and holds them.
 #[test]
 fn a_lost_primary_is_left_without_any_control_plane_of_route_53_and_its_return_moves_nobody() {
     let pair = Pair::up();

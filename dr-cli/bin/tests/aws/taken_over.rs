@@ -4,6 +4,7 @@ use crate::cloud::{Cloud, FAILOVER};
 use crate::ecommerce::recovered;
 use crate::support::{finish, run};
 
+/// P6: two processes begin the same failover on a store that both write.
 #[test]
 fn of_two_failovers_at_once_one_goes_and_the_other_touches_nothing() {
     let cloud = Cloud::up();
@@ -36,6 +37,7 @@ fn a_run_is_resumed_on_another_machine_from_the_bucket_alone() {
     recovered(&cloud);
 }
 
+/// P6: two processes take the same run over.
 #[test]
 fn of_two_who_take_a_run_over_at_once_one_brings_it_to_its_end() {
     let cloud = Cloud::up();

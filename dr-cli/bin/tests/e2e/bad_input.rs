@@ -265,6 +265,7 @@ fn servers_that_refuse_connections_end_a_run_in_time_untouched() {
     assert!(desk.dr(&["claims"]).ends(0).out.contains("no claims"));
 }
 
+/// P5: servers that accept and never answer.
 #[test]
 fn servers_that_take_connections_and_never_answer_end_a_run_in_time_untouched() {
     let black_holes: Vec<TcpListener> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();

@@ -178,6 +178,7 @@ fn rights(scaling: &[&str]) -> Rights {
         .allow("policy", &["poddisruptionbudgets"], &["list"])
 }
 
+/// P17: one right less on a real API server.
 #[test]
 fn readiness_is_proven_from_here_and_a_missing_right_is_named() {
     let world = World::up();

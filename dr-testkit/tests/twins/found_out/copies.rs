@@ -154,6 +154,7 @@ impl Effect<Restore> for Newest {
     }
 }
 
+/// P32: a restore whose contents are another copy's.
 #[tokio::test(start_paused = true)]
 async fn a_restore_of_another_copy_than_was_asked_for() {
     let twin = Twin::of(|small| {

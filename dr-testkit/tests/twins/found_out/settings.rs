@@ -66,6 +66,7 @@ impl Effect<Configure> for Leaks {
     }
 }
 
+/// P28: a backend that shows one is found out by the suite.
 #[tokio::test(start_paused = true)]
 async fn secrets_that_show_in_the_journal_and_in_errors() {
     let twin = Twin::configured(|small| {

@@ -55,6 +55,7 @@ const FAILOVER: [Moment; 8] = [
     ("ended", ""),
 ];
 
+/// P21 and P34: SIGKILL at each moment of a failover of real databases.
 #[test]
 fn a_failover_that_is_killed_at_any_moment_is_resumed_to_the_same_end() {
     for moment in FAILOVER {
@@ -86,6 +87,7 @@ const SWITCHOVER: [Moment; 10] = [
     ("ended", ""),
 ];
 
+/// P21 and P34: SIGKILL at each moment of a switchover.
 #[test]
 fn a_switchover_that_is_killed_at_any_moment_is_resumed_to_the_same_end() {
     let sandbox = Sandbox::up();
@@ -106,6 +108,7 @@ fn a_switchover_that_is_killed_at_any_moment_is_resumed_to_the_same_end() {
     sandbox.evidence_verifies();
 }
 
+/// P21: SIGKILL, then `dr abort`.
 #[test]
 fn a_switchover_that_is_killed_before_the_point_of_no_return_can_be_put_back() {
     let sandbox = Sandbox::up();

@@ -19,6 +19,7 @@ fn the_demo_tells_its_story_to_the_end() {
     demo("demo.sh");
 }
 
+/// P7: the old primary comes back on the sandbox.
 #[test]
 fn the_hard_demo_tells_its_story_to_the_end() {
     let usable =

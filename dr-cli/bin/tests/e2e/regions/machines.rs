@@ -36,6 +36,7 @@ fn changed(sandbox: &Sandbox, from: &str, to: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
+/// P14: exit code, last line of JSON, metrics and summary of one run agree.
 #[test]
 fn a_success_a_refusal_a_roll_back_and_nothing_to_do_are_told_alike_everywhere() {
     let sandbox = Sandbox::up();
@@ -68,6 +69,7 @@ fn a_success_a_refusal_a_roll_back_and_nothing_to_do_are_told_alike_everywhere()
     }
 }
 
+/// P14: the same past the point of no return.
 #[test]
 fn a_failure_past_the_point_of_no_return_is_held_and_told_alike_everywhere() {
     let sandbox = Sandbox::up();

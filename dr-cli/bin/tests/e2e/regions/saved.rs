@@ -3,6 +3,7 @@
 use super::switchovers::served_by;
 use crate::support::{Sandbox, TARGET};
 
+/// P20: the same file a second time.
 #[test]
 fn a_saved_plan_is_applied_once() {
     let sandbox = Sandbox::up();
@@ -20,6 +21,7 @@ fn a_saved_plan_is_applied_once() {
     assert_eq!(sandbox.world().claims, 0);
 }
 
+/// P20: the world moves between saving and applying.
 #[test]
 fn a_saved_plan_is_not_applied_to_a_world_that_has_moved() {
     let sandbox = Sandbox::up();

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::Sandbox;
 
+/// P28: the sandbox's secrets are searched for in everything that plan, failover, status and protection say or leave.
 #[test]
 fn no_secret_is_in_anything_that_a_failover_says_or_leaves() {
     let sandbox = Sandbox::up();

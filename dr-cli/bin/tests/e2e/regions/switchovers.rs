@@ -18,6 +18,7 @@ pub(super) fn served_by(side: &str, staff: [(u64, u64); 2]) -> World {
     }
 }
 
+/// P11: twenty times there and back under load.
 #[test]
 fn twenty_switchovers_under_load_lose_nothing_and_end_the_same_each_time() {
     let sandbox = Sandbox::up();
