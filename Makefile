@@ -12,7 +12,9 @@ export AWS_REGION := us-east-1
 
 DR := target/debug/dr
 
-.PHONY: help build demo demo-hard test test-deps demo-deps lint deny bench
+HISTORIES ?= 100000
+
+.PHONY: help build demo demo-hard test simulate test-deps demo-deps lint deny bench
 
 help: ## Lists what can be made.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -33,6 +35,9 @@ test: test-deps ## Installs what the tests need and runs all of them.
 	else \
 	  cargo test --workspace --no-fail-fast; \
 	fi
+
+simulate: ## Lives a hundred thousand random histories of random plans and checks every promise in each (HISTORIES=…).
+	DR_HISTORIES=$(HISTORIES) cargo test --release --package dr-testkit --test simulation -- --nocapture
 
 lint: ## Formats, clippy and docs, warnings denied.
 	cargo fmt --all --check

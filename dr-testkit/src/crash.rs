@@ -19,6 +19,11 @@ struct Dying {
     died: mpsc::UnboundedSender<()>,
 }
 
+/// A journal whose process dies where an append is cut off, which is told.
+pub(crate) fn mortal(inner: MemoryJournal, died: mpsc::UnboundedSender<()>) -> Box<dyn Journal> {
+    Box::new(Dying { inner, died })
+}
+
 #[async_trait]
 impl Journal for Dying {
     async fn append(&mut self, batch: &[Entry], how: Durability) -> Result<(), JournalError> {
@@ -106,7 +111,7 @@ async fn crash_once(rig: &Rig, append: u64, how: Crash, later: Duration) -> Opti
     let (inner, _, _) = rig.disk().own().ok()?;
     let (died, mut death) = mpsc::unbounded_channel();
     rig.disk().crash_after(append, how);
-    let (drive, _controls) = rig.begin_on(Box::new(Dying { inner, died })).await.ok()?;
+    let (drive, _controls) = rig.begin_on(mortal(inner, died)).await.ok()?;
     tokio::select! {
         biased;
         _ = drive.run() => return None,

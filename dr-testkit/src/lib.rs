@@ -56,6 +56,7 @@
 mod crash;
 pub mod decorate;
 mod rig;
+pub mod simulate;
 pub mod suite;
 
 pub use crash::{Crashes, crash_everywhere};

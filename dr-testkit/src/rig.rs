@@ -226,13 +226,25 @@ impl Rig {
     /// If the journal cannot be read, or holds no run.
     #[expect(clippy::panic, reason = "a test's own mistake is told at once")]
     pub async fn begin_again(&self) -> (Drive, Controls) {
-        let (journal, state, epoch) = self.own();
-        let Some(state) = state else { panic!("no run to resume") };
-        let (means, controls) = self.means(Box::new(journal));
-        match Drive::resume(state, actor(), epoch, self.runbook(), means).await {
-            Ok(drive) => (drive, controls),
+        match self.go_on(|journal| Box::new(journal)).await {
+            Ok(begun) => begun,
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// The next drive, on the journal as `with` makes it: the first, where nothing was written yet.
+    ///
+    /// # Errors
+    /// If its first event cannot be written.
+    pub(crate) async fn go_on(
+        &self,
+        with: impl FnOnce(MemoryJournal) -> Box<dyn Journal>,
+    ) -> Result<(Drive, Controls), JournalError> {
+        let (journal, state, epoch) = self.own();
+        let journal = with(journal);
+        let Some(state) = state else { return self.begin_on(journal).await };
+        let (means, controls) = self.means(journal);
+        Ok((Drive::resume(state, actor(), epoch, self.runbook(), means).await?, controls))
     }
 
     /// The run as its journal says; `None` before its first event.
