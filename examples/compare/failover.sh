@@ -13,7 +13,7 @@
 #   DEPLOYMENTS       the services, separated by blanks
 #   INGRESS           the Service whose load balancer callers enter the target by
 #   TARGET_DATABASE   the standby, as psql takes it; the password by PGPASSWORD or PGPASSFILE
-#   ZONE_ID           the hosted zone; credentials as aws finds them
+#   ZONE_ID           the hosted zone; credentials and a region as aws finds them
 #   RECORD            the name that callers use, an A record
 #   HEALTH_URLS       what has to answer when it is done, separated by blanks
 #
