@@ -2,7 +2,7 @@
 //! as long as its TTL, and write down how each order ended.
 //!
 //! Their caches are of every age: the first asks anew after a part of the TTL, the last after all of it. So the crowd's
-//! outage is not one caller's luck.
+//! outage is not one caller's luck. Beside them one caller remembers nothing: that outage is the failover's own part.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -45,8 +45,10 @@ struct Order {
 
 /// What one crowd has seen.
 pub(crate) struct Seen {
-    /// First failed to first lasting good answer, of each caller who had an outage, shortest first.
+    /// First failed to first lasting good answer, of each caller with a cache who had an outage, shortest first.
     pub(crate) outages: Vec<Duration>,
+    /// The same of the caller without.
+    pub(crate) of_the_forgetful: Duration,
     /// From the first failed answer of any to the moment from which all are served.
     pub(crate) outage: Duration,
     /// The rows that were acknowledged.
@@ -56,7 +58,7 @@ pub(crate) struct Seen {
 impl Crowd {
     pub(crate) fn begin(port: u16, servers: &[SocketAddr], ttl: Duration) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let begin = |number: u32| {
+        let begin = |number: u32, ttl: Duration| {
             let served = Arc::new(AtomicU64::new(0));
             let (count, over, servers) = (Arc::clone(&served), Arc::clone(&stop), servers.to_vec());
             let first = ttl * (number + 1) / CALLERS;
@@ -77,7 +79,9 @@ impl Crowd {
             });
             Caller { served, thread }
         };
-        Self { callers: (0..CALLERS).map(begin).collect(), stop }
+        let mut callers: Vec<Caller> = (0..CALLERS).map(|number| begin(number, ttl)).collect();
+        callers.push(begin(CALLERS, Duration::ZERO));
+        Self { callers, stop }
     }
 
     /// Waits until each of them is, lastingly.
@@ -95,13 +99,16 @@ impl Crowd {
         self.stop.store(true, Ordering::Relaxed);
         let all: Vec<Vec<Order>> =
             self.callers.into_iter().map(|caller| caller.thread.join().unwrap()).collect();
-        let parted: Vec<(Instant, Instant)> = all.iter().filter_map(|orders| outage(orders)).collect();
-        let mut outages: Vec<Duration> = parted.iter().map(|(from, to)| *to - *from).collect();
-        outages.sort();
-        let from = parted.iter().map(|(from, _)| *from).min().expect("an outage that callers saw");
-        let to = parted.iter().map(|(_, to)| *to).max().expect("an outage that callers saw");
         let good = all.iter().flatten().filter(|order| order.good);
-        Seen { outages, outage: to - from, acknowledged: good.map(|order| order.row).collect() }
+        let acknowledged = good.map(|order| order.row).collect();
+        let parted: Vec<Option<(Instant, Instant)>> = all.iter().map(|orders| outage(orders)).collect();
+        let from = parted.iter().flatten().map(|(from, _)| *from).min().expect("an outage that callers saw");
+        let to = parted.iter().flatten().map(|(_, to)| *to).max().expect("an outage that callers saw");
+        let (forgetful, others) = parted.split_last().expect("callers");
+        let (since, until) = forgetful.expect("an outage that everybody saw");
+        let mut outages: Vec<Duration> = others.iter().flatten().map(|(from, to)| *to - *from).collect();
+        outages.sort();
+        Seen { outages, of_the_forgetful: until - since, outage: to - from, acknowledged }
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Figures {
     pub(crate) outage: Duration,
     /// The same for the caller in the middle.
     pub(crate) of_the_median: Duration,
+    /// The same for a caller who asks for the name each time.
+    pub(crate) of_the_forgetful: Duration,
     /// The command, from its start to its exit.
     pub(crate) whole: Duration,
     pub(crate) acknowledged: usize,
@@ -67,6 +69,7 @@ pub(crate) fn run(way: Way, args: &Args) -> Figures {
         turned,
         outage: seen.outage,
         of_the_median: seen.outages[seen.outages.len() / 2],
+        of_the_forgetful: seen.of_the_forgetful,
         whole,
         acknowledged: seen.acknowledged.len(),
         lost: seen.acknowledged.difference(&kept).count(),
@@ -82,14 +85,15 @@ fn rows(world: &World) -> BTreeSet<u64> {
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { noticed, turned, outage, of_the_median, whole, acknowledged, lost, writable } = self;
-        let [noticed, turned, outage, median, whole] =
-            [noticed, turned, outage, of_the_median, whole].map(Duration::as_secs_f64);
+        let times =
+            [self.noticed, self.turned, self.of_the_forgetful, self.of_the_median, self.outage, self.whole];
+        let [noticed, turned, forgetful, median, outage, whole] = times.map(|time| time.as_secs_f64());
         write!(
             f,
-            "noticed after {noticed:.1} s, record moved after {turned:.1} s more; outage {outage:.1} s, of the median \
-             caller {median:.1} s; the command took {whole:.1} s; {lost} of {acknowledged} acknowledged writes lost; \
-             {writable} writable in the end"
+            "noticed after {noticed:.1} s, record moved after {turned:.1} s more; outage without a cache {forgetful:.1} s, \
+             of the median caller {median:.1} s, of all {outage:.1} s; the command took {whole:.1} s; {} of {} \
+             acknowledged writes lost; {} writable in the end",
+            self.lost, self.acknowledged, self.writable
         )
     }
 }

@@ -69,8 +69,9 @@ impl fmt::Display for Table {
         writeln!(f, "|---|{}---|", "---|".repeat(names.len()))?;
         self.times(f, "until the command begins", |figures| figures.noticed)?;
         self.times(f, "from there until the record has moved", |figures| figures.turned)?;
-        self.times(f, "client outage, until the last caller is served", |figures| figures.outage)?;
+        self.times(f, "client outage without a cache", |figures| figures.of_the_forgetful)?;
         self.times(f, "client outage of the median caller", |figures| figures.of_the_median)?;
+        self.times(f, "client outage, until the last caller is served", |figures| figures.outage)?;
         self.times(f, "the whole command", |figures| figures.whole)?;
         self.counts(f, "acknowledged writes lost", |figures| {
             format!("{} of {}", figures.lost, figures.acknowledged)
