@@ -17,10 +17,14 @@ use crate::world::NAME;
 
 /// Whose rows they are in the ledger of the database.
 pub(crate) const BOOK: &str = "crowd";
-const CALLERS: u32 = 12;
-const PAUSE: Duration = Duration::from_millis(250);
+/// One for each second of the TTL.
+const CALLERS: u32 = 60;
+const PAUSE: Duration = Duration::from_secs(1);
+/// How often the one asks who remembers nothing.
+const SHORT_PAUSE: Duration = Duration::from_millis(100);
 /// So many good answers in a row are lasting.
-const LASTING: u64 = 20;
+const LASTING: u64 = 5;
+const LOOK: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The callers, until they are asked for what they have seen.
@@ -58,11 +62,13 @@ pub(crate) struct Seen {
 impl Crowd {
     pub(crate) fn begin(port: u16, servers: &[SocketAddr], ttl: Duration) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let begin = |number: u32, ttl: Duration| {
+        let begin = |number: u32, ttl: Duration, pause: Duration| {
             let served = Arc::new(AtomicU64::new(0));
             let (count, over, servers) = (Arc::clone(&served), Arc::clone(&stop), servers.to_vec());
             let first = ttl * (number + 1) / CALLERS;
             let thread = std::thread::spawn(move || {
+                // Not all in the same moment.
+                std::thread::sleep(PAUSE * number / CALLERS);
                 let mut cache = Cache::new(servers, ttl, first);
                 let mut orders = Vec::new();
                 while !over.load(Ordering::Relaxed) {
@@ -73,14 +79,14 @@ impl Crowd {
                         Ordering::Relaxed,
                     );
                     orders.push(order);
-                    std::thread::sleep(PAUSE);
+                    std::thread::sleep(pause);
                 }
                 orders
             });
             Caller { served, thread }
         };
-        let mut callers: Vec<Caller> = (0..CALLERS).map(|number| begin(number, ttl)).collect();
-        callers.push(begin(CALLERS, Duration::ZERO));
+        let mut callers: Vec<Caller> = (0..CALLERS).map(|number| begin(number, ttl, PAUSE)).collect();
+        callers.push(begin(CALLERS, Duration::ZERO, SHORT_PAUSE));
         Self { callers, stop }
     }
 
@@ -90,7 +96,7 @@ impl Crowd {
         while self.callers.iter().any(|caller| caller.served.load(Ordering::Relaxed) < LASTING) {
             interrupt::check();
             assert!(Instant::now() < end, "callers are not served");
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(LOOK);
         }
     }
 
