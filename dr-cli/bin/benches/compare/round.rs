@@ -62,7 +62,13 @@ pub(crate) fn run(way: Way, args: &Args) -> Figures {
     let seen = crowd.ends();
     let kept = rows(&world);
 
+    let guard = way.guard(&world, args.loss);
+    let guard = guard.map(|mut guard| Running::begin(&mut guard, &world.sandbox.beside("guard.log")));
     world.heal();
+    if let Some(guard) = guard {
+        let (code, _) = guard.end();
+        assert_eq!(code, 0, "the guard's exit code");
+    }
     std::thread::sleep(COMING_BACK);
     Figures {
         noticed,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::process::Command;
 
+use crate::args::Loss;
 use crate::clusters::SERVICES;
 use crate::support::{SOURCE, TARGET};
 use crate::world::{NAME, World, app};
@@ -50,6 +51,14 @@ impl Way {
             }
             Self::Script => script(world, ask_source),
         }
+    }
+
+    /// What has to run when the lost region comes back: the run's ending asks for it where silence stood for a fence. The
+    /// script knows of nothing.
+    pub(crate) fn guard(self, world: &World, loss: Loss) -> Option<Command> {
+        let plan = world.plan("region-failover.yaml");
+        (self == Self::Dr && loss == Loss::CutOff)
+            .then(|| world.command(&["guard", plan.to_str().unwrap(), "--for", "1m"]))
     }
 }
 
