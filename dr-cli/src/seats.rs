@@ -17,6 +17,7 @@ use dr_core::measure::{
 use dr_core::plan::{LossSpec, OutageSpec};
 use dr_core::resource::{Cancel, Canceller, Cx, Redactor, Roles, Routed};
 use dr_core::{Env, Resource, ResourceName, Result, RunId, StepId, Timestamp};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 
@@ -239,7 +240,8 @@ impl Finish for Seats {
         let serving = serving_side(state);
         // A run that went back waits for nobody on the target.
         if state.is_past_no_return() {
-            self.tail(patience(state, self.env.now())).await;
+            let applied = state.steps.values().filter_map(|step| step.applied.as_ref());
+            self.tail(patience(applied.map(|applied| &applied.data), self.env.now())).await;
         }
         self.stop().await;
         let mut outages: Vec<OutageMeasured> = Vec::new();
@@ -263,9 +265,8 @@ impl Finish for Seats {
 
 /// How long callers may take until they are served: those who remember an old address do not ask before its TTL is over.
 /// Without them the outage would have no end, and so the run no RTO.
-fn patience(state: &RunState, now: Timestamp) -> Duration {
-    let applied = state.steps.values().filter_map(|step| step.applied.as_ref());
-    let routed = applied.filter_map(|applied| serde_json::from_value::<Routed>(applied.data.clone()).ok());
+fn patience<'a>(outcomes: impl Iterator<Item = &'a Value>, now: Timestamp) -> Duration {
+    let routed = outcomes.filter_map(|outcome| serde_json::from_value::<Routed>(outcome.clone()).ok());
     let forgotten = routed.map(|routed| routed.last_old_answer.plus(routed.old_ttl)).max();
     TAIL + forgotten.map_or(Duration::ZERO, |at| at.since(now)).min(REMEMBERED)
 }
@@ -399,4 +400,30 @@ impl Thread {
 
 fn samples(mark: dr_core::measure::SampleMark) -> Event {
     Event::Samples { file: mark.file, sha256: mark.sha256, bytes: mark.bytes }
+}
+
+#[cfg(test)]
+mod tests {
+    use dr_core::Side;
+    use dr_core::resource::Propagation;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_end_waits_until_the_old_answers_are_forgotten_and_not_for_hours() {
+        let last: Timestamp = "2026-11-26T00:00:00Z".parse().unwrap();
+        let routed = |ttl| {
+            let side = Side::new("eu-central-1");
+            let ttl = Duration::from_secs(ttl);
+            serde_json::to_value(Routed::new(side, Propagation::Answers, last, ttl)).unwrap()
+        };
+        let waits = |outcomes: &[Value], later| {
+            patience(outcomes.iter(), last.plus(Duration::from_secs(later))).as_secs()
+        };
+        assert_eq!(waits(&[json!({ "facts": {} })], 0), 30);
+        assert_eq!(waits(&[routed(1), json!(null), routed(60)], 10), 80);
+        assert_eq!(waits(&[routed(60)], 70), 30);
+        assert_eq!(waits(&[routed(86_400)], 0), 330);
+    }
 }
