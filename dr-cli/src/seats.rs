@@ -15,8 +15,9 @@ use dr_core::measure::{
     next_row, reconcile,
 };
 use dr_core::plan::{LossSpec, OutageSpec};
-use dr_core::resource::{Cancel, Canceller, Cx, Redactor, Roles};
+use dr_core::resource::{Cancel, Canceller, Cx, Redactor, Roles, Routed};
 use dr_core::{Env, Resource, ResourceName, Result, RunId, StepId, Timestamp};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 
@@ -69,8 +70,10 @@ pub(crate) struct Seats {
 
 /// How often a fenced side is tried.
 const FENCE_EVERY: Duration = Duration::from_millis(200);
-/// How long the end of a run waits for callers to be served well again.
+/// How long the end of a run waits for callers to be served well again, once none of them remembers the old address.
 const TAIL: Duration = Duration::from_secs(30);
+/// How long it waits for those who remember it, however long they may.
+const REMEMBERED: Duration = Duration::from_secs(300);
 
 impl Seats {
     /// Starts them. `news` hears of every outage's begin and end; `resources` are the run's own, for reading survivors.
@@ -204,14 +207,14 @@ impl Seats {
     }
 
     /// Waits until every prober's callers are served, or the time is up.
-    async fn tail(&mut self) {
+    async fn tail(&mut self, patience: Duration) {
         let wait = async {
             for live in &mut self.recovered {
                 // A prober that is gone says nothing more.
                 let _ = live.wait_for(|live| live.out_since.is_none()).await;
             }
         };
-        let _ = tokio::time::timeout(TAIL, wait).await;
+        let _ = tokio::time::timeout(patience, wait).await;
     }
 
     /// Stops everything and awaits the thread.
@@ -237,7 +240,8 @@ impl Finish for Seats {
         let serving = serving_side(state);
         // A run that went back waits for nobody on the target.
         if state.is_past_no_return() {
-            self.tail().await;
+            let applied = state.steps.values().filter_map(|step| step.applied.as_ref());
+            self.tail(patience(applied.map(|applied| &applied.data), self.env.now())).await;
         }
         self.stop().await;
         let mut outages: Vec<OutageMeasured> = Vec::new();
@@ -257,6 +261,14 @@ impl Finish for Seats {
             Findings { outages, losses, good_until: self.order.good_until, ..Findings::default() },
         ))
     }
+}
+
+/// How long callers may take until they are served: those who remember an old address do not ask before its TTL is over.
+/// Without them the outage would have no end, and so the run no RTO.
+fn patience<'a>(outcomes: impl Iterator<Item = &'a Value>, now: Timestamp) -> Duration {
+    let routed = outcomes.filter_map(|outcome| serde_json::from_value::<Routed>(outcome.clone()).ok());
+    let forgotten = routed.map(|routed| routed.last_old_answer.plus(routed.old_ttl)).max();
+    TAIL + forgotten.map_or(Duration::ZERO, |at| at.since(now)).min(REMEMBERED)
 }
 
 /// The side that serves when the run ends: the target once a promotion succeeded, else the source.
@@ -388,4 +400,30 @@ impl Thread {
 
 fn samples(mark: dr_core::measure::SampleMark) -> Event {
     Event::Samples { file: mark.file, sha256: mark.sha256, bytes: mark.bytes }
+}
+
+#[cfg(test)]
+mod tests {
+    use dr_core::Side;
+    use dr_core::resource::Propagation;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_end_waits_until_the_old_answers_are_forgotten_and_not_for_hours() {
+        let last: Timestamp = "2026-11-26T00:00:00Z".parse().unwrap();
+        let routed = |ttl| {
+            let side = Side::new("eu-central-1");
+            let ttl = Duration::from_secs(ttl);
+            serde_json::to_value(Routed::new(side, Propagation::Answers, last, ttl)).unwrap()
+        };
+        let waits = |outcomes: &[Value], later| {
+            patience(outcomes.iter(), last.plus(Duration::from_secs(later))).as_secs()
+        };
+        assert_eq!(waits(&[json!({ "facts": {} })], 0), 30);
+        assert_eq!(waits(&[routed(1), json!(null), routed(60)], 10), 80);
+        assert_eq!(waits(&[routed(60)], 70), 30);
+        assert_eq!(waits(&[routed(86_400)], 0), 330);
+    }
 }

@@ -65,12 +65,45 @@ impl Sides {
         F: Future<Output = Result<T>> + Send,
         T: Send,
     {
+        self.those(cx, self.clusters.keys(), look).await
+    }
+
+    /// Looks at one side. Nothing is known of the others, which are not asked.
+    pub(crate) async fn only<T, W, F>(
+        &self,
+        cx: &Cx,
+        side: &Side,
+        look: W,
+    ) -> Result<BTreeMap<Side, Option<T>>>
+    where
+        W: Fn(Cx, Arc<Cluster>) -> F,
+        F: Future<Output = Result<T>> + Send,
+        T: Send,
+    {
+        let mut seen = self.those(cx, std::iter::once(side), look).await?;
+        for other in self.clusters.keys() {
+            seen.entry(other.clone()).or_insert(None);
+        }
+        Ok(seen)
+    }
+
+    async fn those<'a, T, W, F>(
+        &'a self,
+        cx: &Cx,
+        sides: impl Iterator<Item = &'a Side>,
+        look: W,
+    ) -> Result<BTreeMap<Side, Option<T>>>
+    where
+        W: Fn(Cx, Arc<Cluster>) -> F,
+        F: Future<Output = Result<T>> + Send,
+        T: Send,
+    {
         // A little is kept back, so that what is known is told before the caller's time is over.
         let within = cx.left().mul_f64(0.95).min(cx.left().saturating_sub(Duration::from_millis(50)));
         let mut looked = Vec::new();
-        for (side, cluster) in &self.clusters {
+        for side in sides {
             let cx = cx.within(within);
-            let work = look(cx.clone(), Arc::clone(cluster));
+            let work = look(cx.clone(), Arc::clone(self.cluster(side)?));
             looked.push(async move { (side.clone(), cx.bound("observe", work).await) }.boxed());
         }
         let looked: Vec<(Side, Result<T>)> = stream::iter(looked).buffer_unordered(AT_ONCE).collect().await;

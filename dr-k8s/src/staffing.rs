@@ -1,9 +1,10 @@
 //! What runs on each side: how many are wanted, how many serve, and why the others do not.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use dr_core::resource::{Cx, Observe, Staffing, WorkloadState};
-use dr_core::{Result, async_trait};
+use dr_core::{Result, Side, async_trait};
 
 use crate::cluster::Cluster;
 use crate::fleet::{Fleet, Name};
@@ -64,5 +65,10 @@ impl Observe<Staffing> for Sides {
     async fn observe(&self, cx: &Cx) -> Result<Staffing> {
         let sides = self.each(cx, |cx, cluster| async move { self.staffing(&cx, &cluster).await }).await?;
         Ok(Staffing::new(cx.now(), sides))
+    }
+
+    async fn observe_side(&self, cx: &Cx, side: &Side) -> Result<Staffing> {
+        let look = |cx: Cx, cluster: Arc<Cluster>| async move { self.staffing(&cx, &cluster).await };
+        Ok(Staffing::new(cx.now(), self.only(cx, side, look).await?))
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use dr_core::resource::{Cx, Fact, Facts, Observation, Observe};
 use dr_core::{ErrorKind, Result, Side, Timestamp, async_trait};
@@ -441,5 +442,10 @@ impl Observe<ClusterState> for Sides {
         let sides =
             self.each(cx, |cx, cluster| async move { self.cluster_state(&cx, &cluster).await }).await?;
         Ok(ClusterState { at: cx.now(), sides })
+    }
+
+    async fn observe_side(&self, cx: &Cx, side: &Side) -> Result<ClusterState> {
+        let look = |cx: Cx, cluster: Arc<Cluster>| async move { self.cluster_state(&cx, &cluster).await };
+        Ok(ClusterState { at: cx.now(), sides: self.only(cx, side, look).await? })
     }
 }

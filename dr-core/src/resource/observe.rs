@@ -41,6 +41,13 @@ pub trait Observation:
 pub trait Observe<O: Observation>: fmt::Debug + Send + Sync {
     /// Looks.
     async fn observe(&self, cx: &Cx) -> Result<O>;
+
+    /// Looks for somebody who asks about one side alone. The others may stand as unknown, and need not be asked: a lost
+    /// one would take its time to say nothing. By default it looks at everything.
+    async fn observe_side(&self, cx: &Cx, side: &Side) -> Result<O> {
+        let _ = side;
+        self.observe(cx).await
+    }
 }
 
 /// [`Observe`] with its type forgotten.
@@ -50,6 +57,8 @@ pub trait Watch: fmt::Debug + Send + Sync {
     fn group(&self) -> &'static str;
     /// Looks.
     async fn watch(&self, cx: &Cx) -> Result<Seen>;
+    /// Looks at one side; what is said of the others means nothing.
+    async fn watch_side(&self, cx: &Cx, side: &Side) -> Result<Seen>;
 }
 
 /// An observation with its type forgotten.

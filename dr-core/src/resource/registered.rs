@@ -21,7 +21,7 @@ use super::probe::Prober;
 use super::prove::Proves;
 use super::room::Room;
 use crate::error::Result;
-use crate::ids::Identity;
+use crate::ids::{Identity, Side};
 
 type Bind = dyn Fn(Value, &Roles) -> Result<Arc<dyn Action>, serde_json::Error> + Send + Sync;
 
@@ -230,5 +230,9 @@ impl<O: Observation> Watch for Erased<O> {
 
     async fn watch(&self, cx: &Cx) -> Result<Seen> {
         Seen::of(&self.0.observe(cx).await?)
+    }
+
+    async fn watch_side(&self, cx: &Cx, side: &Side) -> Result<Seen> {
+        Seen::of(&self.0.observe_side(cx, side).await?)
     }
 }

@@ -9,9 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::expectation::Expectation;
 use crate::error::{Error, ErrorKind, Result};
-use crate::resource::{
-    At, Before, Call, Class, Cx, Diff, Effect, Fact, Facts, Prepared, Resource, Roles, Seen,
-};
+use crate::resource::{At, Before, Call, Class, Cx, Diff, Effect, Fact, Facts, Prepared, Resource, Roles};
 
 /// Looks at a resource, and fails unless it is as expected.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,7 +75,13 @@ impl Looking {
     async fn look(&self, cx: &Cx, call: &Look) -> Result<Sight> {
         let mut known = Facts::new();
         for watch in self.0.watches() {
-            known.extend(pick(watch.watch(cx).await?, call)?);
+            known.extend(match &call.side {
+                None => watch.watch(cx).await?.facts,
+                Some(at) => {
+                    let side = at.side()?;
+                    watch.watch_side(cx, side).await?.sides.remove(side).unwrap_or_default()
+                }
+            });
         }
         let mut facts = Facts::new();
         let mut unmet = Diff::default();
@@ -93,13 +97,6 @@ impl Looking {
         }
         Ok(Sight { facts, unmet })
     }
-}
-
-fn pick(seen: Seen, call: &Look) -> Result<Facts> {
-    Ok(match &call.side {
-        None => seen.facts,
-        Some(at) => seen.sides.get(at.side()?).cloned().unwrap_or_default(),
-    })
 }
 
 #[async_trait]

@@ -1,12 +1,13 @@
 //! What is seen of a cluster, what is proven before a run, and whether there is room.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dr_core::resource::{Backend, Observation, Replicas, Scale, Verdict, Wanted};
+use dr_core::resource::{Backend, Fact, Observation, Progress, Replicas, Scale, Verdict, Wanted};
 use dr_core::{ErrorKind, Side};
 use dr_k8s::ClusterState;
-use dr_testkit_kube::{Behaviour, Contexts, Rights, Start};
+use dr_testkit_kube::{Behaviour, Contexts, Passage, Rights, Start};
 use serde_json::{Value, json};
 
 use crate::conformance::parts;
@@ -30,6 +31,21 @@ async fn deployments_pods_and_nodes_are_kept_as_tables() {
     assert!(pod.contains("1/1     Running"), "{pod}");
     assert!(row("nodes", &town.east.namespace).contains("Ready"), "{}", tables["nodes"]);
     assert_eq!(state.facts_by_side()[&Side::new("east")]["pods"].to_string(), "4 of 4");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_about_one_side_does_not_wait_for_a_lost_one() {
+    let town = Town::new().await.unwrap();
+    town.east.weather(Passage::BlackHole);
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let (mut cx, west) = (cx(10), Side::new("west"));
+    let heard = Arc::clone(&said);
+    cx.progress = Progress::to(move |text| heard.lock().unwrap().push(text.to_owned()));
+    for watch in town.resource.watches() {
+        let seen = watch.watch_side(&cx, &west).await.unwrap();
+        assert!(seen.sides[&west].values().all(|fact| *fact != Fact::Unknown), "{seen:?}");
+    }
+    assert!(said.lock().unwrap().is_empty(), "the lost side was asked: {said:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -53,10 +53,15 @@ impl Drop for Callers {
 /// One order; `None` unless it was acknowledged.
 fn order(name: &str, port: u16, servers: &[SocketAddr]) -> Option<()> {
     let address = *servers.iter().find_map(|server| dig(*server, name))?.first()?;
-    let mut stream = TcpStream::connect_timeout(&SocketAddr::new(address, port), PATIENCE).ok()?;
+    post(SocketAddr::new(address, port), name, "/orders")
+}
+
+/// One write there; `None` unless it was acknowledged.
+pub(crate) fn post(address: SocketAddr, host: &str, path: &str) -> Option<()> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     let request =
-        format!("POST /orders HTTP/1.1\r\nHost: {name}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = Vec::new();
     // What was read before an error is what was said.

@@ -20,8 +20,8 @@ use crate::host::Host;
 use crate::support::{DR, SOURCE, Said, Sandbox, TARGET, dr, finish, run, until};
 
 /// The name that callers use.
-const NAME: &str = "teei.example.com";
-/// How long an answer may be remembered here, so that no test waits a minute for caches.
+pub(crate) const NAME: &str = "teei.example.com";
+/// For how many seconds an answer may be remembered here, so that no test waits a minute for caches.
 const TTL: u32 = 1;
 const SIDES: [&str; 2] = [SOURCE, TARGET];
 
@@ -43,9 +43,10 @@ pub(crate) struct World {
     clusters: BTreeMap<String, Cluster>,
     pub(crate) aws: Aws,
     host: Host,
-    zone: String,
+    pub(crate) zone: String,
+    ttl: u32,
     pub(crate) sandbox: Sandbox,
-    state: Value,
+    pub(crate) state: Value,
 }
 
 /// A process that ends with its test.
@@ -61,6 +62,11 @@ impl Drop for Prober {
 impl World {
     /// Served by the source, with callers who are.
     pub(crate) fn up() -> Self {
+        Self::with_ttl(TTL)
+    }
+
+    /// The same with a record that is remembered for so many seconds.
+    pub(crate) fn with_ttl(ttl: u32) -> Self {
         let sandbox = Sandbox::with(&["--load", "20"]);
         let state = std::fs::read(sandbox.dir().join("state.json")).unwrap();
         let state: Value = serde_json::from_slice(&state).unwrap();
@@ -69,7 +75,7 @@ impl World {
         let (aws, zone, clusters) = host.block_on(async {
             let aws = Aws::start(Options::new()).await.unwrap();
             let zone = aws.create_zone("example.com");
-            let record = Record::simple(NAME, "A", TTL, &[&doors[0].ip().to_string()]);
+            let record = Record::simple(NAME, "A", ttl, &[&doors[0].ip().to_string()]);
             aws.put_record(&zone, record).unwrap();
             let (east, west) = SharedRegion::pair().await.unwrap();
             let namespace = east.access().namespace("teei").await.unwrap();
@@ -81,7 +87,7 @@ impl World {
             (aws, zone, BTreeMap::from([(SOURCE.to_owned(), source), (TARGET.to_owned(), target)]))
         });
         let callers = Callers::begin(NAME, doors[0].port(), aws.name_servers());
-        let mut world = Self { callers, probers: Vec::new(), clusters, aws, host, zone, sandbox, state };
+        let mut world = Self { callers, probers: Vec::new(), clusters, aws, host, zone, ttl, sandbox, state };
         world.become_known();
         world.served();
         world
@@ -133,7 +139,7 @@ impl World {
             .state(&self.sandbox.beside("witness"))
             .set("services", "/namespace", self.clusters[SOURCE].namespace.clone())
             .set("entry", "/zone", self.zone.clone())
-            .set("entry", "/ttl", format!("{TTL}s"))
+            .set("entry", "/ttl", format!("{}s", self.ttl))
             .set("entry", "/name_servers", json!(servers))
             .add("entry", "/aws", "endpoint", self.aws.endpoint())
             .set("teei", "/url", format!("{at}/health"))
@@ -167,23 +173,29 @@ impl World {
 
     /// `dr` with what a person's environment holds.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let secret = |name: &str| {
-            let path = self.sandbox.dir().join("secrets").join(name);
-            std::fs::read_to_string(path).unwrap().trim().to_owned()
-        };
         let mut command = dr();
-        command
-            .args(arguments)
+        self.at_home(command.args(arguments))
             .env("DR_EVIDENCE", self.sandbox.evidence())
-            .env("PLATFORM_APP_PASSWORD", secret("app"))
-            .env("PLATFORM_DR_PASSWORD", secret("dr"))
-            .env("PLATFORM_URL_US", "postgres://app:canary-of-a-secret@db.us.internal/platform")
+            .env("PLATFORM_APP_PASSWORD", self.secret("app"))
+            .env("PLATFORM_DR_PASSWORD", self.secret("dr"))
+            .env("PLATFORM_URL_US", "postgres://app:canary-of-a-secret@db.us.internal/platform");
+        command
+    }
+
+    /// A secret of the sandbox.
+    pub(crate) fn secret(&self, name: &str) -> String {
+        let path = self.sandbox.dir().join("secrets").join(name);
+        std::fs::read_to_string(path).unwrap().trim().to_owned()
+    }
+
+    /// A command with a person's files, where that person works.
+    pub(crate) fn at_home<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
             .env("KUBECONFIG", self.sandbox.beside("kubeconfig"))
             .env("AWS_CONFIG_FILE", self.sandbox.beside("aws"))
             .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
             .env("AWS_EC2_METADATA_DISABLED", "true")
-            .current_dir(self.sandbox.beside(""));
-        command
+            .current_dir(self.sandbox.beside(""))
     }
 
     /// Runs it to its end.
@@ -266,8 +278,13 @@ impl World {
     /// The source region is gone: its database and services are killed, and nobody there answers any more. Whoever
     /// measures has seen it.
     pub(crate) fn lose_the_source(&self) {
+        self.lose(&["break", "source"]);
+    }
+
+    /// The same by another fault of the sandbox.
+    pub(crate) fn lose(&self, fault: &[&str]) {
         self.clusters[SOURCE].relay.set(Passage::BlackHole);
-        self.sandbox.sandbox(&["break", "source"]).ends(0);
+        self.sandbox.sandbox(fault).ends(0);
         until("an outage that is noticed", || {
             self.heartbeats().iter().any(|beat| beat["outage"].is_object()).then_some(())
         });
@@ -384,7 +401,7 @@ impl Seen {
 }
 
 /// Where a region's services listen.
-fn app(state: &Value, side: &str) -> SocketAddr {
+pub(crate) fn app(state: &Value, side: &str) -> SocketAddr {
     state["regions"][side]["app"].as_str().unwrap().parse().unwrap()
 }
 

@@ -38,7 +38,8 @@ pub(crate) fn action(method: &str, path: &[String]) -> Option<&'static str> {
         ("GET", ["hostedzonesbyname"]) => "ListHostedZonesByName",
         ("GET", ["hostedzone", _]) => "GetHostedZone",
         ("DELETE", ["hostedzone", _]) => "DeleteHostedZone",
-        ("POST", ["hostedzone", _, "rrset"]) => "ChangeResourceRecordSets",
+        // With a slash at its end in the reference and from the aws command; the Rust SDK leaves it out.
+        ("POST", ["hostedzone", _, "rrset"] | ["hostedzone", _, "rrset", ""]) => "ChangeResourceRecordSets",
         ("GET", ["hostedzone", _, "rrset"]) => "ListResourceRecordSets",
         ("GET", ["change", _]) => "GetChange",
         ("POST", ["healthcheck"]) => "CreateHealthCheck",
@@ -73,5 +74,18 @@ pub(crate) fn perform(world: &mut World, request: &Request) -> Result<Answer, Ap
         "ListTagsForResource" => tags::list(world, request),
         "ChangeTagsForResource" => tags::change(world, request),
         other => Err(ApiError::new(400, "InvalidAction", format!("{other} is not known"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::action;
+
+    #[test]
+    fn a_change_is_understood_with_the_references_slash_and_without() {
+        for path in ["2013-04-01/hostedzone/Z1/rrset", "2013-04-01/hostedzone/Z1/rrset/"] {
+            let path: Vec<String> = path.split('/').map(str::to_owned).collect();
+            assert_eq!(action("POST", &path), Some("ChangeResourceRecordSets"));
+        }
     }
 }
