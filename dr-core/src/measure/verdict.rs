@@ -8,7 +8,7 @@ use super::measurement::{Basis, Figure, Gap, LossMeasured, Measurement, OutageMe
 use crate::event::{Began, Entry, Event, Mode, Request};
 use crate::ids::StepId;
 use crate::plan::{Limit, RtoRpoBudget};
-use crate::resource::{Basis as Ground, Call, Class, LossBound, Promote, Promotion, Urgency};
+use crate::resource::{Basis as Ground, Call, Class, LossBound, Promote, Promotion, Route, Routed, Urgency};
 use crate::runbook::ScriptStep;
 use crate::time::Timestamp;
 
@@ -58,7 +58,8 @@ pub struct Judgement {
 /// Puts a run's figures together.
 ///
 /// The **RTO** is what the first prober's callers went through: every outage that ended in the run or after it, each
-/// with its upper end, together. Where nobody asked, it is the run's own time. Where somebody asked and the outage has
+/// with its upper end, together. A prober's cache has one age, so the upper end is no earlier than the moment at which
+/// nobody can remember an address any more from which the run moved callers in that outage. Where nobody asked, it is the run's own time. Where somebody asked and the outage has
 /// no known upper end, or a seat never came back, there is no figure. The **RPO** is the ledgers', the worst of them;
 /// without their word the lag and its age; without that nothing.
 pub fn measure(began: &Began, entries: &[Entry], findings: Findings) -> Measurement {
@@ -117,6 +118,7 @@ struct Run<'a> {
     succeeded: BTreeMap<&'a StepId, Timestamp>,
     skipped: BTreeSet<&'a StepId>,
     promotions: Vec<Option<Promotion>>,
+    routed: Vec<Routed>,
     turned_back: bool,
 }
 
@@ -139,6 +141,7 @@ impl<'a> Run<'a> {
             succeeded: BTreeMap::new(),
             skipped: BTreeSet::new(),
             promotions: Vec::new(),
+            routed: Vec::new(),
             turned_back: false,
         };
         let steps: BTreeMap<&StepId, &ScriptStep> =
@@ -151,9 +154,13 @@ impl<'a> Run<'a> {
                 }
                 Event::Succeeded { step, applied, .. } => {
                     run.succeeded.insert(step, entry.at);
-                    let promoted = steps.get(step).filter(|step| step.verb == Promote::VERB);
-                    run.promotions
-                        .extend(promoted.map(|_| serde_json::from_value(applied.data.clone()).ok()));
+                    let verb = steps.get(step).map(|step| step.verb.as_str());
+                    if verb == Some(Promote::VERB) {
+                        run.promotions.push(serde_json::from_value(applied.data.clone()).ok());
+                    }
+                    if verb == Some(Route::VERB) {
+                        run.routed.extend(serde_json::from_value::<Routed>(applied.data.clone()).ok());
+                    }
                 }
                 Event::Skipped { step, .. } => {
                     run.skipped.insert(step);
@@ -264,6 +271,8 @@ impl<'a> Run<'a> {
                 }
             }
         }
+        let from = self.began.outage_since.map_or(first.from, |since| since.min(first.from));
+        at_most = at_most.map(|most| most.max(self.remembered(first, from)));
         for gap in later {
             at_least += gap.at_least;
             at_most = at_most.zip(gap.at_most).map(|(one, two)| one + two);
@@ -272,6 +281,15 @@ impl<'a> Run<'a> {
             Some(at_most) => Seen::Figure(Figure { at_least, at_most, basis: Basis::Client }),
             None => Seen::Unbounded,
         }
+    }
+
+    /// How long callers may have been out since then who learnt the old address just before it changed, in seconds.
+    fn remembered(&self, gap: &Gap, from: Timestamp) -> f64 {
+        let meanwhile = self.routed.iter().filter(|routed| {
+            routed.last_old_answer >= gap.from && gap.to.is_none_or(|to| routed.last_old_answer <= to)
+        });
+        let forgotten = meanwhile.map(|routed| routed.last_old_answer.plus(routed.old_ttl)).max();
+        forgotten.map_or(0.0, |at| at.since(from).as_secs_f64())
     }
 
     fn rpo(&self, findings: &Findings) -> Option<Figure> {

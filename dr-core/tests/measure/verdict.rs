@@ -124,6 +124,31 @@ fn the_rto_is_what_callers_went_through() {
     assert_eq!(rto(&plain(), outage(vec![gap(90, 115)])), figure(24.75, 25.25, Basis::Client));
 }
 
+/// P4: one prober's cache has one age; the callers' have all of them.
+/// Found: beside sixty callers with caches of every age the figure was up to forty seconds short.
+#[test]
+fn the_rto_lasts_until_nobody_can_remember_the_old_address() {
+    let began = began(|began| {
+        let steps = began["script"]["steps"].as_array_mut().unwrap();
+        steps.push(step("p/route", "route", "reversible", false));
+    });
+    let of = |last_old_answer: i64, ttl: &str| {
+        let routed = json!({ "side": "eu", "propagation": "answers", "last_old_answer": at(last_old_answer),
+            "old_ttl": ttl, "share": 100 });
+        let event = json!({ "event": "succeeded", "step": "p/route", "attempt": 1,
+            "applied": { "said": "", "data": routed } });
+        let mut entries = entries(&began);
+        let seq = entries.last().map_or(1, |last| last.seq + 1);
+        let event = serde_json::from_value(event).unwrap();
+        entries.push(Entry { seq, epoch: 1, at: at(126), elapsed_ms: 0, event });
+        let findings = Findings { outages: vec![outage(vec![gap(90, 115)])], ..Findings::default() };
+        measure(&began, &entries, findings).rto.unwrap()
+    };
+    assert_eq!((of(112, "60s").at_least, of(112, "60s").at_most), (24.75, 82.0));
+    assert_eq!(of(112, "1s").at_most, 25.25, "the prober itself waited longer");
+    assert_eq!(of(120, "60s").at_most, 25.25, "it was over before callers were moved");
+}
+
 #[test]
 fn an_outage_that_was_over_before_the_run_is_not_the_runs() {
     assert_eq!(rto(&plain(), outage(vec![gap(20, 30), gap(90, 115)])), figure(24.75, 25.25, Basis::Client));
