@@ -73,7 +73,7 @@ impl Effect<Promote> for Store {
         };
         let (node, look) = candidate(cx, side).await.map_err(first)?;
         if !look.recovering {
-            return self.finish(cx, node, None, basis.clone()).await;
+            return self.finish(cx, node, None, basis.clone().of_an_earlier_attempt(cx)).await;
         }
         let prove = async {
             match basis {

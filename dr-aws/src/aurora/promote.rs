@@ -59,10 +59,12 @@ impl Effect<Promote> for Aurora {
         let plan = self.side(side)?;
         let first = |error: Error| if cx.attempt == 1 { error.not_happened() } else { error };
         let basis = grounded(call).map_err(first)?;
-        self.both(cx, plan).await.map_err(|error| match cx.attempt {
+        let (cluster, global) = self.both(cx, plan).await.map_err(|error| match cx.attempt {
             1 => error.not_happened(),
             _ => Error::new(error.kind(), "whether it became the writer could not be read").because(error),
         })?;
+        let is_writer = global.member(&cluster.arn).is_some_and(|member| member.writer);
+        let joined = is_writer || global.switches_to(&cluster.arn);
         let way = match &basis {
             Basis::Planned { .. } => Way::Switchover,
             Basis::Forced { .. } => Way::Failover,
@@ -73,6 +75,7 @@ impl Effect<Promote> for Aurora {
                 .on(plan.to_string()));
         }
         self.forget(cx, plan, &promoted).await;
+        let basis = if joined { basis.of_an_earlier_attempt(cx) } else { basis };
         // As with `rds`: the moment is the one at which RDS said so, not a row that was read back.
         Ok(Promotion::new(side.clone(), cx.now(), basis).told_by("Aurora"))
     }

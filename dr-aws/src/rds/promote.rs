@@ -68,9 +68,11 @@ impl Effect<Promote> for Rds {
             // `present` speaks for its own look alone.
             _ => Error::new(error.kind(), "whether it was promoted could not be read").because(error),
         })?;
-        if instance.is_replica() && !is_under_way(cx, &instance) && matches!(basis, Basis::Planned { .. }) {
+        let joined = !instance.is_replica() || is_under_way(cx, &instance);
+        if !joined && matches!(basis, Basis::Planned { .. }) {
             self.prove(cx, plan, &instance).await.map_err(first)?;
         }
+        let basis = if joined { basis.of_an_earlier_attempt(cx) } else { basis };
         let promoted = self.carry_out(cx, plan).await?;
         if is_closed(plan, &promoted) {
             return Err(Error::refused("it is the primary, and cut off at its edge: `unfence` it")

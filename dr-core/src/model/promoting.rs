@@ -100,17 +100,17 @@ impl Effect<Promote> for ModelStore {
         let by_itself = self.change(|state| state.fences_itself).unwrap_or_default();
         let basis = grounded(call, by_itself)?;
         self.world.reach(cx, &self.name, side).await.map_err(Error::not_happened)?;
-        self.world.with(|world| {
+        let joined = self.world.with(|world| {
             let node = world.node(&self.name, side)?;
             if !node.is_up() {
                 return Err(Error::new(ErrorKind::NotReady, format!("{side} is down")).not_happened());
             }
             if node.primary || world.is_being_promoted(&self.name, side) {
-                return Ok(());
+                return Ok(true);
             }
             let (store, side) = (self.name.clone(), side.clone());
             let unfenced = matches!(&basis, Basis::Planned { fences } if fences.is_empty());
-            let change = match basis {
+            let change = match &basis {
                 Basis::Planned { .. } if unfenced => {
                     world.can_switch(&store, &side)?;
                     Change::Switch { store, side }
@@ -125,8 +125,9 @@ impl Effect<Promote> for ModelStore {
             let slow = state.map(|state| state.stalled + state.lag).unwrap_or_default();
             let stalled = state.map(|state| state.stalled).unwrap_or_default();
             world.ask(change, world.pace.promote + if unfenced { slow } else { stalled });
-            Ok(())
+            Ok(false)
         })?;
+        let basis = if joined { basis.of_an_earlier_attempt(cx) } else { basis };
         let promoted = self
             .world
             .until(cx, "promote", |world| {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::at::{At, Roles, target};
 use super::call::{Call, Class};
+use super::cx::{Cx, Urgency};
 use super::fence::{FenceProof, Risk};
 use super::position::Position;
 use crate::ids::Side;
@@ -82,6 +83,25 @@ pub enum LossBound {
         /// Why.
         why: String,
     },
+}
+
+impl Basis {
+    /// The ground of a promotion that was over, or under way, when this attempt came to it. In a planned run every
+    /// attempt before had the planned proof. In an unplanned one it may have gone without: what it took with it nobody
+    /// remembers, and a proof that was not taken now is none.
+    #[must_use]
+    pub fn of_an_earlier_attempt(self, cx: &Cx) -> Self {
+        match self {
+            Self::Planned { fences } if cx.urgency == Urgency::Unplanned => Self::Forced {
+                fences,
+                risk: None,
+                loss: LossBound::Unknown {
+                    why: "it was asked to promote itself before this attempt could take the proof".to_owned(),
+                },
+            },
+            basis @ (Self::Planned { .. } | Self::Forced { .. }) => basis,
+        }
+    }
 }
 
 /// What a promotion left.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use dr_core::resource::{
-    At, Basis, FenceHow, FenceProof, Follow, FollowHow, Pause, Promote, Replication, Role, Unpause, Written,
+    At, Basis, FenceHow, FenceProof, Follow, FollowHow, Pause, Promote, Replication, Role, Unpause, Urgency,
+    Written,
 };
 use dr_core::{ErrorKind, Side};
 
@@ -107,6 +108,23 @@ pub async fn copying(fixture: &dyn Fixture) -> Report {
                     seen.writable_sides() == [&subject.target],
                     format!("{:?} take writes", seen.writable_sides()),
                 )
+            },
+        )
+        .await;
+    suite
+        .case(
+            "in an unplanned run, what an earlier attempt promoted is not told as a promotion that lost nothing",
+            async |subject| {
+                promoted(subject).await?;
+                let mut cx = subject.cx();
+                (cx.urgency, cx.attempt) = (Urgency::Unplanned, 2);
+                let now = dr_core::Timestamp::system();
+                let fence = FenceProof::new(subject.source.clone(), FenceHow::StoppedAndBarred, now);
+                let call = promote(subject, Some(Basis::Planned { fences: vec![fence] }));
+                let effect = subject.effect::<Promote>()?;
+                let was = effect.prepare(&cx, &call).await?;
+                let again = effect.apply(&cx, &call, &was).await?;
+                ensure(!matches!(again.basis, Basis::Planned { .. }), format!("it was not proven now: {again}"))
             },
         )
         .await;

@@ -41,6 +41,20 @@ async fn a_call_that_acts_and_never_returns_is_settled_as_done() {
     assert_eq!(shop.entry.side(), Some("west".into()));
 }
 
+/// P3: a forced promotion is pending when its attempt's time is over, and the next attempt finds it under way.
+/// Found: the next attempt, which tries for the planned proof first, joined it and said that nothing was lost.
+#[tokio::test(start_paused = true)]
+async fn a_forced_promotion_that_the_next_attempt_joins_claims_no_zero_loss() {
+    let shop = shop();
+    shop.orders.cut_replication(true);
+    shop.orders.stall_promotions(Duration::from_secs(15));
+    let run = Rig::new(&shop.world, PROMOTE).unplanned().run().await;
+    ended(&run, Ending::Recovered);
+    assert!(run.step("promote/promote:orders").attempts > 1, "{}", run.story());
+    let applied = run.step("promote/promote:orders").applied.clone().expect("a promotion");
+    assert!(!applied.said.contains("nothing lost"), "{}", applied.said);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lost_reply_of_a_forced_promotion_ends_in_success_and_claims_no_zero_loss() {
     let shop = shop();
