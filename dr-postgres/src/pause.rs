@@ -44,22 +44,47 @@ impl Effect<Unpause> for Store {
     }
 }
 
+/// How a copy applies what it receives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Replay {
+    Applies,
+    /// It will stand still, and no more is known.
+    AskedToStop,
+    StandsStill,
+}
+
+impl Replay {
+    /// Whether it is so for certain.
+    fn is(self, paused: bool) -> bool {
+        match self {
+            Self::Applies => !paused,
+            Self::StandsStill => paused,
+            Self::AskedToStop => false,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Applies => "applies",
+            Self::AskedToStop => "is asked to stand still",
+            Self::StandsStill => "stands still",
+        }
+    }
+}
+
 async fn prepare(cx: &Cx, side: &Servers, paused: bool) -> Result<Prepared> {
     let mut was = Vec::new();
     let mut diff = Diff::default();
+    let wanted = if paused { Replay::StandsStill } else { Replay::Applies };
     for node in &side.nodes {
-        let (is, _) = read(cx, node).await?;
-        was.push(is);
-        if is != paused {
-            diff = diff.and(node.name.clone(), word(is), word(paused));
+        let (replay, _) = read(cx, node).await?;
+        was.push(replay != Replay::Applies);
+        if !replay.is(paused) {
+            diff = diff.and(node.name.clone(), replay.word(), wanted.word());
         }
     }
     let before = Before::of(&was)?;
     Ok(if diff.0.is_empty() { Prepared::already(before) } else { Prepared::would(diff, before) })
-}
-
-fn word(paused: bool) -> &'static str {
-    if paused { "stands still" } else { "applies" }
 }
 
 async fn set(cx: &Cx, side: &Servers, paused: bool) -> Result<Paused> {
@@ -71,15 +96,15 @@ async fn set(cx: &Cx, side: &Servers, paused: bool) -> Result<Paused> {
 }
 
 async fn set_node(cx: &Cx, node: &Node, paused: bool) -> Result<Option<Lsn>> {
-    let (is, position) = read(cx, node).await?;
-    if is == paused {
+    let (replay, position) = read(cx, node).await?;
+    if replay.is(paused) {
         return Ok(position);
     }
     let sql = if paused { "select pg_wal_replay_pause()" } else { "select pg_wal_replay_resume()" };
     node.rows(sql, cx.deadline).await.map_err(|trouble| node.failed(trouble))?;
     loop {
-        let (is, position) = read(cx, node).await?;
-        if is == paused {
+        let (replay, position) = read(cx, node).await?;
+        if replay.is(paused) {
             return Ok(position);
         }
         if cx.left() < Duration::from_millis(10) {
@@ -111,11 +136,13 @@ async fn still_a_copy(cx: &Cx, node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// Whether it is paused for certain, and where. A primary cannot be.
-async fn read(cx: &Cx, node: &Node) -> Result<(bool, Option<Lsn>)> {
+/// Whether it applies, and up to where it has. A primary does not.
+async fn read(cx: &Cx, node: &Node) -> Result<(Replay, Option<Lsn>)> {
     let row = node.row(STATE, cx.deadline).await.map_err(|trouble| node.failed(trouble))?;
     match (row.flag("recovering"), row.text("state")) {
-        (Some(true), Some(state)) => Ok((state == "paused", row.value("replayed"))),
+        (Some(true), Some("not paused")) => Ok((Replay::Applies, row.value("replayed"))),
+        (Some(true), Some("pause requested")) => Ok((Replay::AskedToStop, row.value("replayed"))),
+        (Some(true), Some("paused")) => Ok((Replay::StandsStill, row.value("replayed"))),
         (Some(false), _) => {
             Err(Error::refused("it is a primary: there is nothing to pause").on(node.name.clone()))
         }

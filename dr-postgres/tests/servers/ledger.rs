@@ -58,3 +58,22 @@ async fn a_paused_copy_stands_still_until_it_is_unpaused() {
     })
     .await;
 }
+
+/// P22: the process that would stand still is stopped itself, so that the request stands and nobody has taken it yet.
+/// Found: what was asked for and not so yet was taken for not done, and its undo left the request there.
+#[tokio::test]
+async fn a_pause_that_was_asked_for_and_is_not_so_yet_is_undone() {
+    let pair = Pair::start().await;
+    let store = pair.store().await;
+    let (pause, call) = (store.effect::<Pause>(), Pause { side: at(WEST) });
+    let was = pause.prepare(&cx(), &call).await.unwrap();
+    let startup = pair.west.process("startup").unwrap();
+    signal(&startup, "STOP");
+    let paused = pause.apply(&cx().within(Duration::from_millis(500)), &call, &was).await;
+    let undone = pause.undo(&cx(), &call, &was.before).await;
+    signal(&startup, "CONT");
+    paused.unwrap_err();
+    undone.unwrap();
+    let state = "select pg_get_wal_replay_pause_state()";
+    assert_eq!(one(pair.west.port, state).await.as_deref(), Ok("not paused"));
+}

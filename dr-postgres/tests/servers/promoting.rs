@@ -193,13 +193,6 @@ async fn a_promotion_has_not_succeeded_before_a_row_is_committed_and_read_back()
     assert_eq!((error.kind(), error.happened()), (ErrorKind::Timeout, Happened::Maybe));
 }
 
-fn signal(pid: &str, signal: &str) {
-    let _ = std::process::Command::new("kill")
-        .args(["-s", signal, pid])
-        .stderr(std::process::Stdio::null())
-        .status();
-}
-
 /// Measures how often a promotion that follows the loss of the primary by a few milliseconds stalls.
 #[tokio::test]
 #[ignore = "a measurement: takes minutes"]

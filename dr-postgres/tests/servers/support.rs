@@ -499,3 +499,10 @@ fn template(server: &Server) -> PathBuf {
     }
     done
 }
+
+pub(crate) fn signal(pid: &str, signal: &str) {
+    let _ = std::process::Command::new("kill")
+        .args(["-s", signal, pid])
+        .stderr(std::process::Stdio::null())
+        .status();
+}
