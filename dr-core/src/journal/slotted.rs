@@ -92,6 +92,10 @@ impl SlotJournal {
                     return Ok((journal, chain.lines, epoch));
                 }
                 // An owner who does not know yet that the run was taken from him was quicker: what he wrote counts.
+                Err(object) if object.is_empty() => {
+                    let why = "an object is empty".to_owned();
+                    return Err(JournalError::Damaged { at: chain.head.next, why });
+                }
                 Err(object) => whole.extend_from_slice(&object),
             }
         }

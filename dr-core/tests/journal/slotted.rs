@@ -164,6 +164,15 @@ async fn who_died_before_writing_anything_is_followed_by_the_next() {
     third.append(&entries(2, 2, 3), Durability::Barrier).await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_empty_object_in_the_place_of_the_next_is_damage() {
+    let slots = memory();
+    create(&slots, "alice").await.unwrap().append(&entries(1, 1, 1), Durability::Barrier).await.unwrap();
+    let key = slots.list("runs/").await.unwrap()[0].replace("000001.", "000002.");
+    slots.create(&key, Bytes::new()).await.unwrap();
+    assert!(matches!(own(&slots, "bob", true).await, Err(JournalError::Damaged { at: 2, .. })));
+}
+
 /// Takes a while for every call, another each time.
 #[derive(Debug)]
 struct Slow {
