@@ -22,7 +22,7 @@ use crate::seats::{Order, Seats};
 use crate::state::{self, State};
 
 /// How long nothing is said while the run is taken over.
-const SILENT_FOR: Duration = Duration::from_secs(1);
+const SILENT_FOR: Duration = Duration::from_secs(3);
 
 /// `dr resume`.
 pub(crate) async fn run(backends: &Backends, args: &ResumeArgs) -> Outcome {
@@ -65,13 +65,16 @@ pub(crate) async fn find(backends: &Backends, args: &SteerArgs) -> Outcome<(Stat
 pub(crate) async fn own(state: &State, run: &RunId, take_over: bool) -> Result<Owned, JournalError> {
     let actor = actor::here();
     let owning = state.store.own_run(run, take_over, &actor);
+    if take_over {
+        return owning.await;
+    }
     tokio::pin!(owning);
     tokio::select! {
         biased;
         owned = &mut owning => return owned,
         () = tokio::time::sleep(SILENT_FOR) => anstream::eprintln!(
-            "run {run} was not given up by who drove it last: waiting to see whether they are alive, half a minute at most; \
-             `dr resume --take-over` does not wait"
+            "not owned yet: unless whoever drove run {run} last gave it up, it takes half a minute to see that they are \
+             not alive; `dr resume --take-over` does not wait"
         ),
     }
     owning.await

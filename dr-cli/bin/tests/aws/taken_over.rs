@@ -33,7 +33,7 @@ fn a_run_is_resumed_on_another_machine_from_the_bucket_alone() {
     run(command.env("TMPDIR", elsewhere.path()).env_remove("PLATFORM_SECRET")).ends(12);
     let mut command = cloud.command(&["resume", plan.to_str().unwrap()]);
     let said = run(command.env("TMPDIR", elsewhere.path())).ends(11);
-    assert!(!said.err.contains("was not given up"), "{said:?}");
+    assert!(!said.err.contains("not owned yet"), "{said:?}");
     recovered(&cloud);
 }
 
