@@ -64,7 +64,9 @@ impl Effect<Promote> for Aurora {
             _ => Error::new(error.kind(), "whether it became the writer could not be read").because(error),
         })?;
         let is_writer = global.member(&cluster.arn).is_some_and(|member| member.writer);
-        let joined = is_writer || global.switches_to(&cluster.arn);
+        // A request that was noted may still arrive, and be the one that is carried out.
+        let asked_before = !matches!(Note::read(&cluster.tags), Ok(None));
+        let joined = is_writer || asked_before || global.switches_to(&cluster.arn);
         let way = match &basis {
             Basis::Planned { .. } => Way::Switchover,
             Basis::Forced { .. } => Way::Failover,
