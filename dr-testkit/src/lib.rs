@@ -5,8 +5,12 @@
 //!   that it offers; so do the twins, and the real PostgreSQL and DNS of this project.
 //! - [`model`]: the twins, a world in memory with a database and its copies, a fleet, a name, a service and an alarm, in
 //!   tokio's time.
-//! - [`decorate`]: lost replies, failures and recorders before any verb.
-//! - [`Rig`]: a few lines of plan, run on a world; [`crash_everywhere`] crashes that run at each append of its journal.
+//! - [`decorate`]: what goes wrong with a call (lost replies, time-outs, failures, black holes, stale looks), by a
+//!   schedule that a failing test prints and replays; and a recorder of every call.
+//! - [`Rig`]: a few lines of plan, run on a world.
+//! - [`harness`]: that run crashed, interrupted and in trouble at each of its steps and events in turn, held against the
+//!   undisturbed one.
+//! - [`simulate`]: random plans with random mishaps, and every promise over each history.
 //!
 //! It ships with no command. Next door is `dr-core`, whose traits a backend implements.
 //!
@@ -53,12 +57,12 @@
 //! # }
 //! ```
 
-mod crash;
 pub mod decorate;
+pub mod harness;
+mod promises;
 mod rig;
 pub mod simulate;
 pub mod suite;
 
-pub use crash::{Crashes, crash_everywhere};
 pub use dr_core::model;
 pub use rig::{Controls, Rig, Run, settled};

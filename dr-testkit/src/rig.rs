@@ -15,6 +15,8 @@ use dr_core::runbook::{Binding, Runbook, Script, Watchers, compile};
 use dr_core::{ResourceName, StepId, Timestamp};
 use tokio::sync::{mpsc, watch};
 
+use crate::decorate::Schedule;
+
 type Wrap = dyn Fn(&StepId, Arc<dyn Action>) -> Arc<dyn Action> + Send + Sync;
 
 /// A plan on a [`World`], with everything that a drive is given.
@@ -142,14 +144,39 @@ impl Rig {
         self
     }
 
-    /// Every action decorated.
+    /// Every action decorated, outside of what decorates it already.
     #[must_use]
     pub fn wrapped(
         mut self,
         wrap: impl Fn(&StepId, Arc<dyn Action>) -> Arc<dyn Action> + Send + Sync + 'static,
     ) -> Self {
-        self.wrap = Some(Arc::new(wrap));
+        self.wrap = Some(match self.wrap.take() {
+            Some(inner) => Arc::new(move |step: &StepId, action| wrap(step, inner(step, action))),
+            None => Arc::new(wrap),
+        });
         self
+    }
+
+    /// These calls in trouble.
+    #[must_use]
+    pub fn in_trouble(self, schedule: &Schedule) -> Self {
+        let schedule = schedule.clone();
+        self.wrapped(move |step, action| schedule.on(step, action))
+    }
+
+    /// Another run of the same plan on the same world, decorated as this one, with a journal of its own.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self {
+            world: self.world.clone(),
+            plan: self.plan.clone(),
+            began: self.began.clone(),
+            watchers: self.watchers.clone(),
+            wrap: self.wrap.clone(),
+            redactor: self.redactor.clone(),
+            disk: MemoryDisk::default(),
+            resources: self.resources.clone(),
+        }
     }
 
     /// What masks secrets.

@@ -26,6 +26,8 @@ pub struct MemoryDisk(Arc<Mutex<Platter>>);
 #[derive(Debug, Default)]
 struct Platter {
     bytes: Vec<u8>,
+    /// How many of them survive the machine.
+    durable: usize,
     owner: u64,
     crash: Option<(u64, Crash)>,
 }
@@ -39,6 +41,8 @@ pub enum Crash {
     Within,
     /// With the batch there, but before its writer hears of it.
     After,
+    /// The machine goes down before the batch: what no barrier made durable is gone as well.
+    Power,
 }
 
 /// A journal on a [`MemoryDisk`].
@@ -59,6 +63,7 @@ impl MemoryDisk {
         let mut platter = self.platter();
         let chain = read_lines(&Bytes::copy_from_slice(&platter.bytes))?;
         platter.bytes.truncate(chain.committed_len);
+        platter.durable = chain.committed_len;
         platter.owner += 1;
         let owner = platter.owner;
         let epoch = chain.head.epoch + 1;
@@ -73,6 +78,12 @@ impl MemoryDisk {
     /// The bytes as written.
     pub fn bytes(&self) -> Vec<u8> {
         self.platter().bytes.clone()
+    }
+
+    /// The bytes that would survive the machine: those that a barrier made durable.
+    pub fn durable_bytes(&self) -> Vec<u8> {
+        let platter = self.platter();
+        platter.bytes[..platter.durable.min(platter.bytes.len())].to_vec()
     }
 
     fn platter(&self) -> MutexGuard<'_, Platter> {
@@ -93,13 +104,16 @@ impl MemoryJournal {
         self.disk.clone()
     }
 
-    fn try_append(&mut self, batch: &[Entry]) -> Result<(), JournalError> {
+    fn try_append(&mut self, batch: &[Entry], how: Durability) -> Result<(), JournalError> {
         let mut platter = self.disk.platter();
         if platter.owner != self.owner {
             return Err(JournalError::Lost { to: format!("owner {}", platter.owner) });
         }
         let (bytes, head) = self.head.encode(batch)?;
         if batch.is_empty() {
+            if how == Durability::Barrier {
+                platter.durable = platter.bytes.len();
+            }
             return Ok(());
         }
         let crash = match &mut platter.crash {
@@ -112,10 +126,14 @@ impl MemoryJournal {
         };
         let (kept, crashed) = match crash {
             None => (bytes.len(), false),
-            Some(Crash::Before) => (0, true),
+            Some(Crash::Before | Crash::Power) => (0, true),
             Some(Crash::Within) => (bytes.len() / 2, true),
             Some(Crash::After) => (bytes.len(), true),
         };
+        if crash == Some(Crash::Power) {
+            let durable = platter.durable;
+            platter.bytes.truncate(durable);
+        }
         platter.bytes.extend_from_slice(&bytes[..kept]);
         if crashed {
             platter.crash = None;
@@ -123,6 +141,9 @@ impl MemoryJournal {
                 what: "append".to_owned(),
                 source: std::io::Error::other("crashed to order"),
             });
+        }
+        if how == Durability::Barrier {
+            platter.durable = platter.bytes.len();
         }
         self.head = head;
         Ok(())
@@ -137,12 +158,12 @@ impl Default for MemoryJournal {
 
 #[async_trait]
 impl Journal for MemoryJournal {
-    async fn append(&mut self, batch: &[Entry], _how: Durability) -> Result<(), JournalError> {
+    async fn append(&mut self, batch: &[Entry], how: Durability) -> Result<(), JournalError> {
         if let Some(why) = &self.closed {
             return Err(JournalError::Closed { why: why.clone() });
         }
         self.closed = Some("an append was cut off".to_owned());
-        let result = self.try_append(batch);
+        let result = self.try_append(batch, how);
         self.closed = result.as_ref().err().map(ToString::to_string);
         result
     }

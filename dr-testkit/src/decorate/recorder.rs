@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dr_core::resource::{Action, Applied, Before, Class, Cx, Prepared};
@@ -17,6 +18,27 @@ pub enum Called {
     Apply,
     /// It was to be put back.
     Undo,
+}
+
+impl fmt::Display for Called {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Prepare => "prepare",
+            Self::Apply => "apply",
+            Self::Undo => "undo",
+        })
+    }
+}
+
+impl FromStr for Called {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        [Self::Prepare, Self::Apply, Self::Undo]
+            .into_iter()
+            .find(|call| call.to_string() == text)
+            .ok_or_else(|| format!("`{text}` is no call: prepare, apply or undo"))
+    }
 }
 
 /// Notes every call of a run. Clones share the notes.

@@ -13,18 +13,17 @@ type Wrap = dyn Fn(Arc<dyn Action>) -> Arc<dyn Action> + Send + Sync;
 ///
 /// ```
 /// # fn main() {
-/// use std::sync::Arc;
 /// use dr_core::model::World;
 /// use dr_core::resource::Route;
-/// use dr_testkit::decorate::{LostReply, Through, Times};
+/// use dr_testkit::decorate::{Called, Schedule, Through, Trouble};
 /// use std::time::Duration;
 ///
 /// let world = World::new(["east", "west"]);
 /// let entry = world.traffic("entry", Duration::from_secs(1)).resource();
-/// let lost = Times::first(1);
-/// let route = entry.effect::<Route>().map(|inner| {
-///     Through::new(inner, move |action| Arc::new(LostReply::new(action, lost.clone())))
-/// });
+/// let schedule = Schedule::new().everywhere(Called::Apply, 1..=1, Trouble::LostReply);
+/// let route = entry
+///     .effect::<Route>()
+///     .map(|inner| Through::new(inner, move |action| schedule.on(&"route".into(), action)));
 /// assert!(route.is_some());
 /// # }
 /// ```

@@ -1,19 +1,13 @@
 //! What goes wrong in a history: before it begins, while it runs, and in the calls themselves.
 
-use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use dr_core::ErrorKind;
-use dr_core::StepId;
 use dr_core::model::Fault;
-use dr_core::resource::Action;
+use rand::RngExt as _;
 use rand::rngs::StdRng;
-use rand::{RngExt as _, SeedableRng as _};
 
 use super::shop::{EAST, Shop, WEST};
-use crate::decorate::{FailBefore, LostReply, TimeoutAfter, Times};
+use crate::decorate::Schedule;
 
 /// Something that happens to a world by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +57,7 @@ impl Mishap {
 }
 
 /// What is to happen when.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Chaos {
     pub(super) before: Vec<Mishap>,
     /// Since the run began.
@@ -72,10 +66,8 @@ pub(super) struct Chaos {
     pub(super) crashes: Vec<(u64, dr_core::journal::Crash)>,
     /// A person interrupts it.
     pub(super) interrupt: Option<Duration>,
-    /// Calls that go wrong, in a hundred.
-    percent: u32,
-    seed: u64,
-    struck: Arc<AtomicU64>,
+    /// Which calls go wrong.
+    pub(super) troubles: Schedule,
 }
 
 impl Chaos {
@@ -93,51 +85,13 @@ impl Chaos {
         let interrupt =
             random.random_bool(0.15).then(|| Duration::from_millis(random.random_range(0..10_000)));
         let percent = [0, 0, 10, 30][random.random_range(0..4)];
-        Self { before, meanwhile, crashes, interrupt, percent, seed: random.random(), struck: Arc::default() }
-    }
-
-    /// How many calls were made to go wrong.
-    pub(super) fn struck(&self) -> u64 {
-        self.struck.load(Ordering::Relaxed)
+        let troubles = Schedule::seeded(random.random(), percent);
+        Self { before, meanwhile, crashes, interrupt, troubles }
     }
 
     /// Whether nothing happens to the world but by the run.
     pub(super) fn leaves_the_world_alone(&self) -> bool {
         self.meanwhile.is_empty()
-    }
-
-    /// The action as it goes wrong: the same for every attempt of a step in this history.
-    pub(super) fn disturb(&self, step: &StepId, action: Arc<dyn Action>) -> Arc<dyn Action> {
-        let of_step = step.as_str().bytes().fold(self.seed, |hash, byte| {
-            hash.rotate_left(7).wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte)
-        });
-        let mut random = StdRng::seed_from_u64(of_step);
-        if random.random_range(0..100) >= self.percent {
-            return action;
-        }
-        self.struck.fetch_add(1, Ordering::Relaxed);
-        let times = Times::first(random.random_range(1..=2));
-        match random.random_range(0..4) {
-            0 => Arc::new(LostReply::new(action, times)),
-            1 => Arc::new(FailBefore::new(action, times, kind(&mut random))),
-            2 => Arc::new(FailBefore::new(action, times, kind(&mut random)).in_doubt()),
-            _ => {
-                let patience = Duration::from_millis(random.random_range(0..3_000));
-                Arc::new(TimeoutAfter::new(action, times, patience))
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Chaos {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Chaos")
-            .field("before", &self.before)
-            .field("meanwhile", &self.meanwhile)
-            .field("crashes", &self.crashes)
-            .field("interrupt", &self.interrupt)
-            .field("percent", &self.percent)
-            .finish_non_exhaustive()
     }
 }
 
@@ -161,20 +115,5 @@ fn mishap(random: &mut StdRng) -> Mishap {
 
 fn crash(random: &mut StdRng) -> dr_core::journal::Crash {
     use dr_core::journal::Crash;
-    [Crash::Before, Crash::Within, Crash::After][random.random_range(0..3)]
-}
-
-fn kind(random: &mut StdRng) -> ErrorKind {
-    let kinds = [
-        ErrorKind::Unreachable,
-        ErrorKind::Hung,
-        ErrorKind::Unauthorized,
-        ErrorKind::Conflict,
-        ErrorKind::Throttled,
-        ErrorKind::Timeout,
-        ErrorKind::Refused,
-        ErrorKind::NotReady,
-        ErrorKind::Unknown,
-    ];
-    kinds[random.random_range(0..kinds.len())]
+    [Crash::Before, Crash::Within, Crash::After, Crash::Power][random.random_range(0..4)]
 }

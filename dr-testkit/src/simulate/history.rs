@@ -21,9 +21,9 @@ use super::chaos::{Chaos, Mishap};
 use super::plan::{Chosen, choose};
 use super::promises::{AT_MOST, Lived, broken};
 use super::shop::{BOOK, EAST, Shop, WEST};
-use super::witness::Witness;
 use super::{Broken, Tally};
-use crate::crash::mortal;
+use crate::harness::mortal;
+use crate::promises::{History as Said, Witness};
 use crate::rig::{Rig, settled};
 
 /// How many processes drive a run before it is left as it is.
@@ -74,7 +74,8 @@ impl History {
     }
 
     fn breaks(&self, promise: &'static str, how: String, journal: &str) -> Broken {
-        let story = format!("{}\n{:?}\n{:?}\n\n{journal}", self.chosen.phases, self.chosen, self.chaos);
+        let (chosen, chaos) = (&self.chosen, &self.chaos);
+        let story = format!("{}\n{chosen:?}\n{chaos:?}\n{}\n{journal}", chosen.phases, chaos.troubles);
         Broken { seed: self.seed, promise, how, story }
     }
 
@@ -98,10 +99,8 @@ impl History {
         let before = self.shop.world.snapshot();
         let rig = self.rig();
         let witness = Witness::of(rig.disk());
-        let rig = {
-            let (witness, chaos) = (witness.clone(), self.chaos.clone());
-            rig.wrapped(move |step, action| chaos.disturb(step, witness.on(step, action)))
-        };
+        let beside = witness.clone();
+        let rig = rig.wrapped(move |step, action| beside.on(step, action)).in_trouble(&self.chaos.troubles);
         let loaded = random.random_bool(0.5);
         let (shop, chaos) = (self.shop.clone(), self.chaos.clone());
         let mut outside = pin!(outside(&shop, &chaos, loaded));
@@ -151,7 +150,7 @@ impl History {
     fn count(&mut self, end: Option<Left>) {
         self.tally.histories += 1;
         self.tally.changes += self.shop.world.requests();
-        self.tally.faults += self.chaos.struck();
+        self.tally.faults += self.chaos.troubles.struck().len() as u64;
         self.tally.mishaps += (self.chaos.before.len() + self.chaos.meanwhile.len()) as u64;
         let end = match end {
             Some(Left::Drive(DriveEnd::Ended(ending))) => ending.as_str(),
@@ -179,9 +178,12 @@ impl History {
             shop: &self.shop,
             before,
             after,
-            entries: &entries,
-            state: &state,
-            unannounced: &unannounced,
+            history: Said {
+                world: &self.shop.world,
+                entries: &entries,
+                state: &state,
+                unannounced: &unannounced,
+            },
             loaded,
             mended,
         };

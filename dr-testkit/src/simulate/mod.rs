@@ -21,7 +21,6 @@ mod history;
 mod plan;
 mod promises;
 mod shop;
-mod witness;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,14 +1,16 @@
-//! What must hold of every history.
+//! What must hold of every simulated history.
 
 use std::time::Duration;
 
-use dr_core::event::{Ending, Entry, Event, RunState, Status};
+use dr_core::event::{Ending, Event, Status};
 use dr_core::model::Snapshot;
-use dr_core::resource::{AcceptLoss, Basis, FenceOutcome, LossBound, Promote, Promotion};
+use dr_core::resource::{AcceptLoss, Basis, LossBound, Promote, Promotion};
 
 use super::chaos::Chaos;
 use super::plan::Chosen;
 use super::shop::{BOOK, Shop, WEST};
+use crate::decorate::{Strike, Trouble};
+use crate::promises::{Broken, History};
 
 /// A history that is over.
 #[derive(Debug)]
@@ -18,96 +20,50 @@ pub(super) struct Lived<'a> {
     pub(super) shop: &'a Shop,
     pub(super) before: &'a Snapshot,
     pub(super) after: &'a Snapshot,
-    pub(super) entries: &'a [Entry],
-    pub(super) state: &'a RunState,
-    /// Calls without a durable intent.
-    pub(super) unannounced: &'a [String],
+    pub(super) history: History<'a>,
     /// Customers wrote meanwhile.
     pub(super) loaded: bool,
     /// Somebody mended the world between two drives.
     pub(super) mended: bool,
 }
 
-const FENCE: &str = "promote/fence:orders";
 const PROMOTE: &str = "promote/promote:orders";
 
-/// The first promise that was broken, and how.
-pub(super) fn broken(lived: &Lived<'_>) -> Option<(&'static str, String)> {
-    let promises: [(&'static str, Option<String>); 8] = [
-        ("never two writable sides by our act", lived.two_writable()),
-        ("no effect without a durable intent before it", lived.effect_without_intent()),
-        ("a run ends once, and nothing follows", lived.after_the_end()),
+/// The first promise that was broken, and how: those of any plan, and those that only this world can judge.
+pub(super) fn broken(lived: &Lived<'_>) -> Option<Broken> {
+    let promises: [(&'static str, Option<String>); 4] = [
         ("undo restores what was observed before", lived.not_as_before()),
-        ("past the point of no return nothing is rolled back", lived.rolled_back_data()),
         ("a planned promotion loses nothing", lived.lost_in_a_planned_promotion()),
         ("unknown is never taken for good", lived.loss_that_nobody_accepted()),
         ("what is reported as done is so", lived.success_that_is_none()),
     ];
-    promises.into_iter().find_map(|(promise, how)| Some((promise, how?)))
+    let of_any_plan = lived.history.broken();
+    of_any_plan.or_else(|| promises.into_iter().find_map(|(promise, how)| Some((promise, how?))))
 }
 
 impl Lived<'_> {
     fn ending(&self) -> Option<Ending> {
-        self.state.ended.as_ref().map(|(ending, _)| *ending)
+        self.history.state.ended.as_ref().map(|(ending, _)| *ending)
     }
 
     /// Every outcome that a step ever recorded.
     fn outcomes<T: serde::de::DeserializeOwned>(&self, step: &str) -> Vec<T> {
-        let recorded = self.entries.iter().filter_map(|entry| match &entry.event {
+        let recorded = self.history.entries.iter().filter_map(|entry| match &entry.event {
             Event::Succeeded { step: of, applied, .. } if of.as_str() == step => Some(&applied.data),
             _ => None,
         });
         recorded.filter_map(|data| serde_json::from_value(data.clone()).ok()).collect()
     }
 
-    fn silence_was_accepted(&self) -> bool {
-        self.outcomes(FENCE).iter().any(|outcome| matches!(outcome, FenceOutcome::Accepted(_)))
-    }
-
-    fn two_writable(&self) -> Option<String> {
-        let violation = self.shop.world.violations().into_iter().next()?;
-        (!self.silence_was_accepted()).then(|| violation.to_string())
-    }
-
-    fn effect_without_intent(&self) -> Option<String> {
-        (!self.unannounced.is_empty()).then(|| self.unannounced.join("\n"))
-    }
-
-    fn after_the_end(&self) -> Option<String> {
-        let ends = self.entries.iter().filter(|entry| matches!(entry.event, Event::Ended { .. })).count();
-        let last = self.entries.last().map(|entry| &entry.event);
-        let wrong = ends > 1 || (ends == 1 && !matches!(last, Some(Event::Ended { .. })));
-        wrong.then(|| format!("{ends} ends; the last event is {last:?}"))
-    }
-
     fn not_as_before(&self) -> Option<String> {
         let untouched = match self.ending()? {
             Ending::Refused | Ending::RolledBack => true,
-            Ending::Aborted => !self.state.is_past_no_return(),
+            Ending::Aborted => !self.history.state.is_past_no_return(),
             Ending::Succeeded | Ending::OverBudget | Ending::Recovered | Ending::NothingToDo => false,
         };
         let alone = self.chaos.leaves_the_world_alone() && !self.loaded && !self.mended;
         (untouched && alone && self.before != self.after)
             .then(|| format!("before:\n{}\nafter:\n{}", self.before, self.after))
-    }
-
-    fn rolled_back_data(&self) -> Option<String> {
-        let mut promoted = false;
-        for entry in self.entries {
-            match &entry.event {
-                Event::Succeeded { step, .. } if step.as_str() == PROMOTE => promoted = true,
-                Event::UndoStarted { step, .. } if promoted && step.as_str() == PROMOTE => {
-                    return Some("the promotion had succeeded, and is undone".to_owned());
-                }
-                Event::Ended { ending: Ending::RolledBack | Ending::Refused, .. } if promoted => {
-                    return Some(
-                        "the promotion had succeeded, and the run says that it went back".to_owned(),
-                    );
-                }
-                _ => {}
-            }
-        }
-        None
     }
 
     fn lost_in_a_planned_promotion(&self) -> Option<String> {
@@ -124,7 +80,7 @@ impl Lived<'_> {
     }
 
     fn loss_that_nobody_accepted(&self) -> Option<String> {
-        let step = self.state.script_step(&PROMOTE.into())?;
+        let step = self.history.state.script_step(&PROMOTE.into())?;
         let call: Promote = serde_json::from_value(step.call.clone()).ok()?;
         for promotion in self.outcomes::<Promotion>(PROMOTE) {
             let Basis::Forced { loss, .. } = &promotion.basis else { continue };
@@ -132,9 +88,7 @@ impl Lived<'_> {
                 (Some(AcceptLoss::Unknown), _) => true,
                 (Some(AcceptLoss::AtMost(most)), LossBound::AtMost { time, .. }) => *time <= most,
                 // An earlier attempt promoted it, on a proof or a bound of its own, and nobody heard its outcome.
-                (_, LossBound::Unknown { .. }) => {
-                    self.state.steps.get(PROMOTE).is_some_and(|step| step.attempts > 1)
-                }
+                (_, LossBound::Unknown { .. }) => self.was_asked_for_again(),
                 (None, LossBound::AtMost { .. }) => false,
             };
             if !accepted {
@@ -144,16 +98,24 @@ impl Lived<'_> {
         None
     }
 
+    /// Whether the promotion had more than one call.
+    fn was_asked_for_again(&self) -> bool {
+        let twice = |strike: &Strike| strike.step.as_str() == PROMOTE && strike.trouble == Trouble::Twice;
+        self.history.state.steps.get(PROMOTE).is_some_and(|step| step.attempts > 1)
+            || self.chaos.troubles.struck().iter().any(twice)
+    }
+
     fn success_that_is_none(&self) -> Option<String> {
         let done = matches!(self.ending()?, Ending::Succeeded | Ending::OverBudget | Ending::Recovered);
         // What happens to the world afterwards is not the run's word.
         if !done || !self.chaos.leaves_the_world_alone() {
             return None;
         }
-        let promoted = self.state.steps.get(PROMOTE).is_some_and(|step| step.status == Status::Succeeded);
+        let promoted =
+            self.history.state.steps.get(PROMOTE).is_some_and(|step| step.status == Status::Succeeded);
         let writable = self.shop.orders.writable();
         let serves = writable.iter().any(|side| side.as_str() == WEST);
-        let alone = writable.len() == 1 || self.silence_was_accepted();
+        let alone = writable.len() == 1 || self.history.silence_was_accepted();
         if self.chosen.promotes && (!promoted || !serves || !alone) {
             return Some(format!("the promotion: {promoted}; who takes writes: {writable:?}"));
         }

@@ -1,22 +1,25 @@
 //! Outcomes that are not known, and the point of no return.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use dr_core::ErrorKind;
 use dr_core::engine::DriveEnd;
 use dr_core::event::{Ending, Event, Found, Suspension};
 use dr_testkit::Rig;
-use dr_testkit::decorate::{FailBefore, LostReply, TimeoutAfter, Times};
+use dr_testkit::decorate::{Called, Schedule, Trouble};
 
 use super::support::{MOVE, PROMOTE, SCALES, ended, shop, suspended};
+
+fn always(step: &str, trouble: Trouble) -> Schedule {
+    Schedule::new().at(step, Called::Apply, 1..=u32::MAX, trouble)
+}
 
 /// P15: the reply of each verb in turn is lost after it took effect.
 #[tokio::test(start_paused = true)]
 async fn every_lost_reply_is_read_again_and_ends_in_success() {
     let shop = shop();
     let run = Rig::new(&shop.world, MOVE)
-        .wrapped(|_, action| Arc::new(LostReply::new(action, Times::first(1))))
+        .in_trouble(&Schedule::new().everywhere(Called::Apply, 1..=1, Trouble::LostReply))
         .run()
         .await;
     ended(&run, Ending::Succeeded);
@@ -28,12 +31,12 @@ async fn every_lost_reply_is_read_again_and_ends_in_success() {
 async fn a_call_that_acts_and_never_returns_is_settled_as_done() {
     let shop = shop();
     let run = Rig::new(&shop.world, SCALES)
-        .wrapped(|step, action| match step.as_str() {
-            "move/route:entry" => {
-                Arc::new(TimeoutAfter::new(action, Times::first(1), Duration::from_millis(1)))
-            }
-            _ => action,
-        })
+        .in_trouble(&Schedule::new().at(
+            "move/route:entry",
+            Called::Apply,
+            1..=1,
+            Trouble::CutAfter(Duration::from_millis(1)),
+        ))
         .run()
         .await;
     ended(&run, Ending::Succeeded);
@@ -61,10 +64,7 @@ async fn a_lost_reply_of_a_forced_promotion_ends_in_success_and_claims_no_zero_l
     shop.orders.kill("east");
     let run = Rig::new(&shop.world, PROMOTE)
         .unplanned()
-        .wrapped(|step, action| match step.as_str() {
-            "promote/promote:orders" => Arc::new(LostReply::new(action, Times::first(1))),
-            _ => action,
-        })
+        .in_trouble(&Schedule::new().at("promote/promote:orders", Called::Apply, 1..=1, Trouble::LostReply))
         .run()
         .await;
     ended(&run, Ending::Recovered);
@@ -116,12 +116,7 @@ async fn a_promotion_that_provably_did_not_happen_lets_a_planned_run_go_back() {
     let shop = shop();
     let before = shop.world.snapshot();
     let run = Rig::new(&shop.world, PROMOTE)
-        .wrapped(|step, action| match step.as_str() {
-            "promote/promote:orders" => {
-                Arc::new(FailBefore::new(action, Times::always(), ErrorKind::Unauthorized))
-            }
-            _ => action,
-        })
+        .in_trouble(&always("promote/promote:orders", Trouble::Fails(ErrorKind::Unauthorized)))
         .run()
         .await;
     ended(&run, Ending::RolledBack);
@@ -131,12 +126,8 @@ async fn a_promotion_that_provably_did_not_happen_lets_a_planned_run_go_back() {
 #[tokio::test(start_paused = true)]
 async fn a_doubtful_step_that_cannot_be_looked_at_when_resumed_stays_in_doubt() {
     let shop = shop();
-    let rig = Rig::new(&shop.world, SCALES).unplanned().wrapped(|step, action| match step.as_str() {
-        "up/scale:services" => {
-            Arc::new(FailBefore::new(action, Times::always(), ErrorKind::Unauthorized).in_doubt())
-        }
-        _ => action,
-    });
+    let in_doubt = always("up/scale:services", Trouble::InDoubt(ErrorKind::Unauthorized));
+    let rig = Rig::new(&shop.world, SCALES).unplanned().in_trouble(&in_doubt);
     let first = rig.run().await;
     suspended(&first, Suspension::Held);
     shop.world.fail("west", dr_testkit::model::Fault::Denied);

@@ -1,6 +1,5 @@
 //! What fails, and what becomes of it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use dr_core::ErrorKind;
@@ -8,23 +7,23 @@ use dr_core::event::{Ending, Event, Status, Suspension};
 use dr_core::journal::Crash;
 use dr_core::plan::OnFailure;
 use dr_core::resource::{Hazard, Redactor, Secret};
-use dr_testkit::decorate::{Called, FailBefore, Recorder, Times};
+use dr_testkit::decorate::{Called, Recorder, Schedule, Trouble};
 use dr_testkit::{Rig, settled};
 use tokio::time::Instant;
 
 use super::support::{MOVE, PROMOTE, SCALES, ended, says, shop, suspended};
 
+/// A step whose every attempt is refused for want of a right, and provably did nothing.
+fn denied(step: &str) -> Schedule {
+    Schedule::new().at(step, Called::Apply, 1..=u32::MAX, Trouble::Fails(ErrorKind::Unauthorized))
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_transient_failure_is_tried_again() {
     let shop = shop();
-    let fails = Times::first(3);
-    let run = Rig::new(&shop.world, MOVE)
-        .wrapped(move |step, action| match step.as_str() {
-            "dns/route:entry" => Arc::new(FailBefore::new(action, fails.clone(), ErrorKind::Throttled)),
-            _ => action,
-        })
-        .run()
-        .await;
+    let throttled = Trouble::Fails(ErrorKind::Throttled);
+    let schedule = Schedule::new().at("dns/route:entry", Called::Apply, 1..=3, throttled);
+    let run = Rig::new(&shop.world, MOVE).in_trouble(&schedule).run().await;
     ended(&run, Ending::Succeeded);
     assert_eq!(run.step("dns/route:entry").attempts, 4);
 }
@@ -32,13 +31,7 @@ async fn a_transient_failure_is_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn a_permanent_failure_is_not_tried_again() {
     let shop = shop();
-    let run = Rig::new(&shop.world, SCALES)
-        .wrapped(|step, action| match step.as_str() {
-            "down/last" => Arc::new(FailBefore::new(action, Times::always(), ErrorKind::Unauthorized)),
-            _ => action,
-        })
-        .run()
-        .await;
+    let run = Rig::new(&shop.world, SCALES).in_trouble(&denied("down/last")).run().await;
     ended(&run, Ending::RolledBack);
     assert_eq!(run.step("down/last").attempts, 1);
 }
@@ -91,13 +84,7 @@ async fn a_held_run_goes_on_where_it_was_when_it_is_resumed() {
 #[tokio::test(start_paused = true)]
 async fn past_the_point_of_no_return_a_failure_holds_and_undoes_nothing() {
     let shop = shop();
-    let run = Rig::new(&shop.world, MOVE)
-        .wrapped(|step, action| match step.as_str() {
-            "dns/route:entry" => Arc::new(FailBefore::new(action, Times::always(), ErrorKind::Unauthorized)),
-            _ => action,
-        })
-        .run()
-        .await;
+    let run = Rig::new(&shop.world, MOVE).in_trouble(&denied("dns/route:entry")).run().await;
     suspended(&run, Suspension::Held);
     says(&run, "nothing is rolled back");
     assert_eq!(run.count(|event| matches!(event, Event::UndoStarted { .. })), 0);
@@ -128,15 +115,7 @@ phases:
   - { name: first, within: 20s, steps: [ { id: more, scale: services, in: source, replicas: 5, optional: true } ] }
   - { name: second, within: 20s, steps: [ { route: entry } ] }
 ";
-    let run = Rig::new(&shop.world, plan)
-        .wrapped(|step, action| match step.as_str() {
-            "second/route:entry" => {
-                Arc::new(FailBefore::new(action, Times::always(), ErrorKind::Unauthorized))
-            }
-            _ => action,
-        })
-        .run()
-        .await;
+    let run = Rig::new(&shop.world, plan).in_trouble(&denied("second/route:entry")).run().await;
     ended(&run, Ending::RolledBack);
     assert_eq!(settled(&shop.world).await, before);
 }

@@ -6,6 +6,7 @@ mod doubt;
 mod dry_run;
 mod failure;
 mod gradual;
+mod harnesses;
 mod order;
 mod room;
 mod safety;

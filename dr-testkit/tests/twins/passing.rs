@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use dr_core::resource::{Backup, Configure, Follow, Restore, Route, Trigger};
-use dr_testkit::decorate::{LostReply, Through, Times};
+use dr_core::resource::{Action, Backup, Configure, Follow, Restore, Route, Trigger};
+use dr_testkit::decorate::{Called, Schedule, Through, Trouble};
 use dr_testkit::suite::{self, Report};
 
 use super::fixture::Twin;
@@ -108,14 +108,18 @@ async fn a_store_that_fences_itself_keeps_every_promise_of_a_store() {
     suite::fence(&twin).await.assert(16);
 }
 
+/// Every reply of it is lost.
+fn losing(action: Arc<dyn Action>) -> Arc<dyn Action> {
+    let schedule = Schedule::new().everywhere(Called::Apply, 1..=u32::MAX, Trouble::LostReply);
+    schedule.on(&"any".into(), action)
+}
+
 /// P33: success without an effect.
 #[tokio::test(start_paused = true)]
 async fn a_backend_that_reports_success_without_an_effect_is_found_out() {
     let twin = Twin::of(|small| {
         let good = small.entry.resource();
-        let lying = good
-            .effect::<Route>()
-            .map(|inner| Through::new(inner, |action| Arc::new(LostReply::new(action, Times::always()))));
+        let lying = good.effect::<Route>().map(|inner| Through::new(inner, losing));
         match lying {
             Some(lying) => good.with::<Route>(Arc::new(lying)),
             None => good,
@@ -130,9 +134,7 @@ macro_rules! losing {
     ($resource:expr, $verb:ty) => {{
         let good = $resource;
         match good.effect::<$verb>() {
-            Some(inner) => good.with::<$verb>(Arc::new(Through::new(inner, |action| {
-                Arc::new(LostReply::new(action, Times::always()))
-            }))),
+            Some(inner) => good.with::<$verb>(Arc::new(Through::new(inner, losing))),
             None => good,
         }
     }};

@@ -11,26 +11,26 @@ use serde_json::Value;
 
 /// Notes every call that came before its intent was durable.
 #[derive(Debug, Clone)]
-pub(super) struct Witness {
+pub(crate) struct Witness {
     disk: MemoryDisk,
     unannounced: Arc<Mutex<Vec<String>>>,
 }
 
 impl Witness {
-    pub(super) fn of(disk: &MemoryDisk) -> Self {
+    pub(crate) fn of(disk: &MemoryDisk) -> Self {
         Self { disk: disk.clone(), unannounced: Arc::default() }
     }
 
-    pub(super) fn on(&self, step: &StepId, inner: Arc<dyn Action>) -> Arc<dyn Action> {
+    pub(crate) fn on(&self, step: &StepId, inner: Arc<dyn Action>) -> Arc<dyn Action> {
         Arc::new(Watched { witness: self.clone(), step: step.clone(), inner })
     }
 
-    pub(super) fn unannounced(&self) -> Vec<String> {
+    pub(crate) fn unannounced(&self) -> Vec<String> {
         self.unannounced.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn expects(&self, said: &str, call: impl FnOnce() -> String) {
-        let bytes = self.disk.bytes();
+        let bytes = self.disk.durable_bytes();
         if !String::from_utf8_lossy(&bytes).contains(said) {
             self.unannounced.lock().unwrap_or_else(PoisonError::into_inner).push(call());
         }
