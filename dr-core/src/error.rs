@@ -81,7 +81,7 @@ pub enum Retry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Happened {
-    /// Proven: nothing was done.
+    /// Proven: this attempt did nothing. What an earlier attempt of the step may have done is the engine's to remember.
     No,
     /// Not known. The engine reads the world again before it decides anything.
     Maybe,

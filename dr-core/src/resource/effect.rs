@@ -32,9 +32,11 @@ pub trait Effect<C: Call>: fmt::Debug + Send + Sync {
 
     /// Puts back what `was` holds, wherever the apply got to. Convergent as well.
     ///
-    /// Only where the world still is as this step left it: a change by someone else since is `Conflict`, and stays.
+    /// Only where the world still is as this step left it: a change by someone else since is `Conflict`, and stays. If it
+    /// was so before the step, there is nothing to put back.
     /// For a point of no return, undo is *cancel*: `Ok` is the proof that the effect did not happen and can no
-    /// longer happen; anything less is an error.
+    /// longer happen; anything less is an error. A request that was sent and not answered may be carried out late: without
+    /// proof that it is not, keep the default, which is an error, and the run holds.
     async fn undo(&self, cx: &Cx, call: &C, was: &Before) -> Result<()> {
         let _ = (cx, call, was);
         Err(cannot_be_undone(C::VERB))

@@ -77,7 +77,7 @@ pub struct FenceProof {
     pub side: Side,
     /// How.
     pub how: FenceHow,
-    /// The end of its log, if the fence fixes it.
+    /// The end of its log, if the fence fixes it: behind it nothing can be acknowledged any more.
     pub position: Option<Position>,
     /// Since when.
     pub since: Timestamp,
@@ -172,7 +172,9 @@ pub enum Fencing {
 /// The word on whether a fence holds.
 #[async_trait]
 pub trait Holds: fmt::Debug + Send + Sync {
-    /// Looks now, and changes nothing. A setting that a session can change is never `Confirmed`.
+    /// Looks now, and changes nothing. A setting that a session can change is never `Confirmed`, nor is a fence that a
+    /// restart would lift. A side that is a copy has no fence of its own: it is `Open`, for it can be promoted. Silence and
+    /// a hang may be told as [`Fencing`] or as errors of these kinds.
     async fn holds(&self, cx: &Cx, side: &Side) -> Result<Fencing>;
 }
 

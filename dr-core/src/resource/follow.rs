@@ -13,7 +13,8 @@ use crate::ids::Side;
 /// Makes a side a copy of the current writer again.
 ///
 /// The old data is kept until released by name; a half-rewound node is never started. Refused where histories fork
-/// in a way that nobody decided about, with the fork point.
+/// in a way that nobody decided about, with the fork point; and where the old data cannot be kept and has anything that the
+/// new writer has not. An old writer that is open still is fenced first: else it takes writes that the copy throws away.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Follow {
@@ -29,7 +30,7 @@ pub struct Follow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FollowHow {
-    /// It already was one.
+    /// It already was one. A repeat says so too: this outcome may differ from the first attempt's.
     Already,
     /// Nothing diverged: it was started as a standby.
     Attached,

@@ -17,7 +17,8 @@ pub type LedgerRow = i64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Written {
-    /// The store said that it is durable.
+    /// The store said that it is done, as it says it to callers. How durable that is the backend's documentation says: a
+    /// store that answers before it has written to disk answers callers so too, and what is lost then is a lost write.
     Acked,
     /// It is not there: the store said no, or nothing was sent to it.
     Refused,

@@ -50,7 +50,10 @@ pub enum AcceptLoss {
 #[serde(rename_all = "snake_case", tag = "basis")]
 pub enum Basis {
     /// Every fence of the old writer is confirmed, and the store itself proves that nothing acknowledged is missing
-    /// before it promotes; else it returns `NotReady`.
+    /// before it promotes; else it returns `NotReady`. It looks at the old writer itself for that: that `fences` are
+    /// confirmed is no proof that the log has arrived. It need not wait, for it is asked again while there is time; a
+    /// `NotReady` that is [`permanent`](crate::Error::permanent) says that the proof will never come, and an unplanned run
+    /// goes on without it at once.
     Planned {
         /// The fences, confirmed in this attempt.
         fences: Vec<FenceProof>,

@@ -43,11 +43,13 @@ pub struct NodeState {
     pub reach: Reach,
     /// What it is.
     pub role: Role,
-    /// Whether a plain session could write now. `None`: unknown.
+    /// Whether a plain session could write now: a primary's under a fence cannot. After a promotion only the new writer's
+    /// side may say `Some(true)`; more than one stops every run. `None`: unknown.
     pub writable: Option<bool>,
-    /// The identity that copies of one another share (PostgreSQL: the system identifier).
+    /// The identity that copies of one another share (PostgreSQL: the system identifier). Before a promotion the two sides'
+    /// are compared, where both are known; a promotion may change it.
     pub system: Option<String>,
-    /// The history it is on.
+    /// The history it is on. `None` where histories have no numbers: then `system` alone tells them apart.
     pub timeline: Option<u64>,
     /// Where it branched off from earlier histories, oldest first. Equal numbers with different histories are different.
     pub history: Vec<TimelineSwitch>,
@@ -57,9 +59,12 @@ pub struct NodeState {
     pub received: Option<Position>,
     /// Whether a standby's receiver is connected and streaming now.
     pub receiving: Option<bool>,
-    /// How far behind its primary it is. Idle and caught up is zero; unknown is `None`, never zero.
+    /// How far behind its primary it is. Idle and caught up is zero; unknown is `None`, never zero. Without a link, or without
+    /// a primary that answers, it is unknown. Where a log is counted in bytes: a copy that has all that its primary had a
+    /// moment ago is at most that moment behind.
     pub lag: Option<Duration>,
-    /// Commit time of the last transaction that a standby replayed, on the clock of the primary that made it.
+    /// Commit time of the last transaction that a standby replayed, on the clock of the primary that made it. It bounds what
+    /// an unplanned promotion loses; without it that is unknown, and the plan has to accept it as such.
     pub last_commit: Option<Timestamp>,
     /// What would hinder a promotion of this node or the service after it.
     pub hazards: Vec<Hazard>,
