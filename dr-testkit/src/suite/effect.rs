@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::fixture::{Fixture, Lever, Subject};
 use super::report::{Report, Stop, Suite, ensure};
+use super::rule;
 
 /// Tries every sentence of the effect contract on one verb. `call` makes the call, after whatever has to be done to the
 /// subject first (a promotion is preceded by a fence); `on` says which side it acts on, to be silenced.
@@ -68,7 +69,7 @@ async fn looking<C: Call>(
             let first = effect.prepare(&subject.cx(), &call).await?;
             let second = effect.prepare(&subject.cx(), &call).await?;
             ensure(first == second, format!("{first:?}, then {second:?}"))?;
-            same(&before, &subject.look().await?)
+            rule::LOOKS_ONLY.same(&before, &subject.look().await?)
         })
         .await;
     suite
@@ -77,7 +78,8 @@ async fn looking<C: Call>(
             let prepared = effect.prepare(&subject.cx(), &call).await?;
             match &prepared.standing {
                 Standing::Would { diff } => ensure(!diff.0.is_empty(), "an empty difference"),
-                Standing::Already | Standing::Unknown { .. } => Err(Stop::Broken(format!("{prepared:?}"))),
+                Standing::Already | Standing::Unknown { .. } => Err(rule::ALREADY
+                    .broken(format!("it was not so yet, and `prepare` says: {}", told(&prepared)))),
             }
         })
         .await;
@@ -85,9 +87,10 @@ async fn looking<C: Call>(
         .case("prepare says `already` once it is so", async |subject| {
             let (effect, call) = (subject.effect::<C>()?, call(subject).await?);
             let was = effect.prepare(&subject.cx(), &call).await?;
-            effect.apply(&subject.cx(), &call, &was).await?;
+            rule::OBSERVED.succeeded("`apply`", effect.apply(&subject.cx(), &call, &was).await)?;
             let prepared = effect.prepare(&subject.cx(), &call).await?;
-            ensure(prepared.is_already(), format!("{prepared:?}"))
+            let seen = format!("`apply` had returned, and `prepare` says: {}", told(&prepared));
+            rule::OBSERVED.holds(prepared.is_already(), seen)
         })
         .await;
     suite
@@ -98,7 +101,9 @@ async fn looking<C: Call>(
             subject.pull(Lever::Silence(on(subject))).await?;
             match effect.prepare(&subject.cx(), &call).await {
                 Ok(prepared) => {
-                    ensure(matches!(prepared.standing, Standing::Unknown { .. }), format!("{prepared:?}"))
+                    let unknown = matches!(prepared.standing, Standing::Unknown { .. });
+                    let seen = format!("{} is silent, and `prepare` says: {}", on(subject), told(&prepared));
+                    rule::NOT_READ.holds(unknown, seen)
                 }
                 Err(_) => Ok(()),
             }
@@ -130,12 +135,14 @@ async fn making<C: Call>(
             let was = effect.prepare(&subject.cx(), &call).await?;
             let first = effect.apply(&subject.cx(), &call, &was).await?;
             let before = subject.look().await?;
-            let second = effect.apply(&subject.cx(), &call, &was).await?;
+            let second = effect.apply(&subject.cx(), &call, &was).await;
+            let second = rule::CONVERGENT.succeeded("the second `apply`", second)?;
             let shown =
                 |outcome: &C::Outcome| serde_json::to_value(outcome).map(timeless).unwrap_or_default();
             let how = C::VERB != "follow";
-            ensure(!how || shown(&first) == shown(&second), format!("{first:?}, then {second:?}"))?;
-            same(&before, &subject.look().await?)
+            let seen = format!("the first `apply` returned\n{first:?}\nand the second\n{second:?}");
+            rule::CONVERGENT.holds(!how || shown(&first) == shown(&second), seen)?;
+            rule::CONVERGENT.same(&before, &subject.look().await?)
         })
         .await;
     suite
@@ -153,9 +160,11 @@ async fn making<C: Call>(
                 if tokio::time::timeout(cut, effect.apply(&subject.cx(), &call, &was)).await.is_ok() {
                     break;
                 }
-                effect.apply(&subject.cx(), &call, &was).await?;
+                let again = effect.apply(&subject.cx(), &call, &was).await;
+                rule::DROPPED.succeeded(&format!("dropped after {cut:?}, the next `apply`"), again)?;
                 let prepared = effect.prepare(&subject.cx(), &call).await?;
-                ensure(prepared.is_already(), format!("dropped after {cut:?}, repeated: {prepared:?}"))?;
+                let seen = format!("dropped after {cut:?} and repeated, `prepare` says: {}", told(&prepared));
+                rule::DROPPED.holds(prepared.is_already(), seen)?;
             }
             Ok(())
         })
@@ -170,11 +179,11 @@ async fn making<C: Call>(
             let cx = subject.cx_within(time);
             let result = tokio::time::timeout(time * 3, effect.apply(&cx, &call, &was)).await;
             let took = began.elapsed();
-            ensure(
+            rule::IN_TIME.holds(
                 took <= time + Duration::from_millis(500),
                 format!("{time:?} were given, it took {took:?}"),
             )?;
-            ensure(!matches!(result, Ok(Ok(_))), "it claims success on a side that does not answer")
+            rule::OBSERVED.holds(!matches!(result, Ok(Ok(_))), CLAIMS)
         })
         .await;
     suite
@@ -186,8 +195,10 @@ async fn making<C: Call>(
             let result = effect.apply(&subject.cx(), &call, &was).await;
             subject.pull(Lever::Heal(on(subject))).await?;
             match result {
-                Ok(_) => Err(Stop::Broken("it claims success on a side that does not answer".to_owned())),
-                Err(error) if error.happened() == Happened::No => same(&before, &subject.look().await?),
+                Ok(_) => Err(rule::OBSERVED.broken(CLAIMS)),
+                Err(error) if error.happened() == Happened::No => {
+                    rule::PROVEN.same(&before, &subject.look().await?)
+                }
                 Err(_) => Ok(()),
             }
         })
@@ -201,10 +212,11 @@ async fn putting_back<C: Call>(suite: &mut Suite<'_>, call: &impl AsyncFn(&Subje
             let before = subject.look().await?;
             let was = effect.prepare(&subject.cx(), &call).await?;
             effect.apply(&subject.cx(), &call, &was).await?;
-            effect.undo(&subject.cx(), &call, &was.before).await?;
-            same(&before, &subject.look().await?)?;
-            effect.undo(&subject.cx(), &call, &was.before).await?;
-            same(&before, &subject.look().await?)
+            rule::PUT_BACK.succeeded("`undo`", effect.undo(&subject.cx(), &call, &was.before).await)?;
+            rule::PUT_BACK.same(&before, &subject.look().await?)?;
+            let again = effect.undo(&subject.cx(), &call, &was.before).await;
+            rule::PUT_BACK.succeeded("the second `undo`", again)?;
+            rule::PUT_BACK.same(&before, &subject.look().await?)
         })
         .await;
     suite
@@ -212,8 +224,9 @@ async fn putting_back<C: Call>(suite: &mut Suite<'_>, call: &impl AsyncFn(&Subje
             let (effect, call) = (subject.effect::<C>()?, call(subject).await?);
             let before = subject.look().await?;
             let was = effect.prepare(&subject.cx(), &call).await?;
-            effect.undo(&subject.cx(), &call, &was.before).await?;
-            same(&before, &subject.look().await?)
+            let undone = effect.undo(&subject.cx(), &call, &was.before).await;
+            rule::PUT_BACK.succeeded("`undo` of what never was applied", undone)?;
+            rule::PUT_BACK.same(&before, &subject.look().await?)
         })
         .await;
     suite
@@ -223,8 +236,9 @@ async fn putting_back<C: Call>(suite: &mut Suite<'_>, call: &impl AsyncFn(&Subje
             let was = effect.prepare(&subject.cx(), &call).await?;
             let cut = Duration::from_millis(10);
             let _ = tokio::time::timeout(cut, effect.apply(&subject.cx(), &call, &was)).await;
-            effect.undo(&subject.cx(), &call, &was.before).await?;
-            same(&before, &subject.look().await?)
+            let undone = effect.undo(&subject.cx(), &call, &was.before).await;
+            rule::PUT_BACK.succeeded(&format!("`undo` of an `apply` dropped after {cut:?}"), undone)?;
+            rule::PUT_BACK.same(&before, &subject.look().await?)
         })
         .await;
     suite
@@ -236,8 +250,9 @@ async fn putting_back<C: Call>(suite: &mut Suite<'_>, call: &impl AsyncFn(&Subje
             let theirs = subject.look().await?;
             let result = effect.undo(&subject.cx(), &call, &was.before).await;
             let kind = result.as_ref().err().map(dr_core::Error::kind);
-            ensure(kind == Some(ErrorKind::Conflict), format!("{result:?}"))?;
-            same(&theirs, &subject.look().await?)
+            let seen = format!("somebody else had changed it, and `undo` returned {result:?}");
+            rule::CONFLICT.holds(kind == Some(ErrorKind::Conflict), seen)?;
+            rule::CONFLICT.same(&theirs, &subject.look().await?)
         })
         .await;
 }
@@ -250,14 +265,21 @@ async fn no_return<C: Call>(suite: &mut Suite<'_>, call: &impl AsyncFn(&Subject)
             effect.apply(&subject.cx(), &call, &was).await?;
             let world = subject.look().await?;
             let result = effect.undo(&subject.cx(), &call, &was.before).await;
-            ensure(result.is_err(), "it claims that what happened did not happen")?;
-            same(&world, &subject.look().await?)
+            rule::CANCELS.holds(result.is_err(), "it took effect, and `undo` returned that it never will")?;
+            rule::CANCELS.same(&world, &subject.look().await?)
         })
         .await;
 }
 
-fn same(before: &str, after: &str) -> Result<(), Stop> {
-    ensure(before == after, format!("the world changed from\n{before}\nto\n{after}"))
+const CLAIMS: &str = "the side does not answer, and `apply` claims success";
+
+/// What `prepare` says, for people.
+fn told(prepared: &Prepared) -> String {
+    match &prepared.standing {
+        Standing::Already => "already".to_owned(),
+        Standing::Would { diff } => format!("would change {diff}"),
+        Standing::Unknown { why } => format!("unknown: {why}"),
+    }
 }
 
 /// An outcome without its moments: a real system does not remember when it was changed.

@@ -6,6 +6,7 @@ use dr_core::resource::{Fence, FenceHow, FenceOutcome, FenceProof, Fencing, Writ
 use super::effect::effect;
 use super::fixture::{Fixture, Lever, Subject};
 use super::report::{Report, Stop, Suite, ensure};
+use super::rule;
 
 /// Tries a fence on the source, and the word on whether it holds. For stores and for workloads: what only one of them
 /// has is skipped on the other.
@@ -22,10 +23,12 @@ pub async fn fence(fixture: &dyn Fixture) -> Report {
     suite
         .case("before, it is open; after, it is confirmed, looked at anew", async |subject| {
             let before = holds(subject).await?;
-            ensure(matches!(before, Fencing::Open { .. }), format!("before: {before:?}"))?;
+            let seen = format!("nobody has fenced it, and it says: {before:?}");
+            rule::HOLDS.holds(matches!(before, Fencing::Open { .. }), seen)?;
             fenced(subject).await?;
             let after = holds(subject).await?;
-            ensure(matches!(after, Fencing::Confirmed(_)), format!("after: {after:?}"))
+            let seen = format!("`fence` had returned a proof, and then it says: {after:?}");
+            rule::HOLDS.holds(matches!(after, Fencing::Confirmed(_)), seen)
         })
         .await;
     suite
@@ -72,7 +75,8 @@ pub async fn fence(fixture: &dyn Fixture) -> Report {
             fenced(subject).await?;
             subject.pull(Lever::LiftFence(subject.source.clone())).await?;
             let seen = holds(subject).await?;
-            ensure(!matches!(seen, Fencing::Confirmed(_)), format!("{seen:?}"))
+            let told = format!("somebody has lifted it by hand, and it says: {seen:?}");
+            rule::HOLDS.holds(!matches!(seen, Fencing::Confirmed(_)), told)
         })
         .await;
     suite

@@ -34,6 +34,7 @@ mod probe;
 mod proves;
 mod report;
 mod room;
+mod rule;
 mod shares;
 mod store;
 mod traffic;

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::fixture::{Fixture, Lever};
 use super::report::{Report, Stop, Suite, ensure};
+use super::rule;
 
 /// Tries every observation that a resource offers.
 pub async fn observe(fixture: &dyn Fixture) -> Report {
@@ -55,7 +56,11 @@ pub async fn observe(fixture: &dyn Fixture) -> Report {
                 let Some(facts) = seen.sides.get(&subject.source) else { continue };
                 silent += 1;
                 let invented: Vec<_> = facts.iter().filter(|(_, fact)| **fact != Fact::Unknown).collect();
-                ensure(invented.is_empty(), format!("{}: known of a silent side: {invented:?}", seen.group))?;
+                let told: Vec<String> =
+                    invented.iter().map(|(name, fact)| format!("{name} {fact}")).collect();
+                let side = &subject.source;
+                let seen = format!("{side} is silent, and {} says of it: {}", seen.group, told.join(", "));
+                rule::PART.holds(told.is_empty(), seen)?;
             }
             if silent == 0 { Err(Stop::Skip("no observation is by side".to_owned())) } else { Ok(()) }
         })

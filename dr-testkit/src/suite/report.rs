@@ -86,7 +86,9 @@ impl fmt::Display for Report {
         for (sentence, verdict) in &self.0 {
             match verdict {
                 Verdict::Passed => writeln!(f, "passed   {sentence}")?,
-                Verdict::Broken(seen) => writeln!(f, "BROKEN   {sentence}\n         {seen}")?,
+                Verdict::Broken(seen) => {
+                    writeln!(f, "BROKEN   {sentence}\n         {}", seen.replace('\n', "\n         "))?;
+                }
                 Verdict::Skipped(why) => writeln!(f, "skipped  {sentence} ({why})")?,
             }
         }

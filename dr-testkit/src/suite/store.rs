@@ -12,6 +12,7 @@ use super::effect::effect;
 use super::fence::fenced;
 use super::fixture::{Fixture, Subject};
 use super::report::{Report, Stop, Suite, ensure};
+use super::rule;
 
 /// Tries a replicated store: promotion, following, pausing, and what they mean together. Its parts are suites of their
 /// own, so that slow stores can run them side by side.
@@ -73,8 +74,9 @@ pub async fn copying(fixture: &dyn Fixture) -> Report {
             let was = effect.prepare(&subject.cx(), &call).await?;
             let result = effect.apply(&subject.cx(), &call, &was).await;
             let kind = result.as_ref().err().map(dr_core::Error::kind);
-            ensure(kind == Some(ErrorKind::Refused), format!("{result:?}"))?;
-            ensure(before == subject.look().await?, "the world changed")
+            let seen = format!("it was asked without a basis, and returned {result:?}");
+            rule::GROUNDED.holds(kind == Some(ErrorKind::Refused), seen)?;
+            rule::GROUNDED.same(&before, &subject.look().await?)
         })
         .await;
     suite
@@ -92,8 +94,9 @@ pub async fn copying(fixture: &dyn Fixture) -> Report {
                 let was = effect.prepare(&subject.cx(), &call).await?;
                 let result = effect.apply(&subject.cx_within(Duration::from_secs(3)), &call, &was).await;
                 let kind = result.as_ref().err().map(dr_core::Error::kind);
-                ensure(kind == Some(ErrorKind::NotReady), format!("the source is open: {result:?}"))?;
-                ensure(before == subject.look().await?, "the world changed")
+                let seen = format!("the source takes writes, and it returned {result:?}");
+                rule::PLANNED.holds(kind == Some(ErrorKind::NotReady), seen)?;
+                rule::PLANNED.same(&before, &subject.look().await?)
             },
         )
         .await;
@@ -104,10 +107,13 @@ pub async fn copying(fixture: &dyn Fixture) -> Report {
                 let promotion = promoted(subject).await?;
                 ensure(promotion.side == subject.target, format!("{promotion:?}"))?;
                 let seen = replication(subject).await?;
-                ensure(
-                    seen.writable_sides() == [&subject.target],
-                    format!("{:?} take writes", seen.writable_sides()),
-                )
+                let writable: Vec<&str> = seen.writable_sides().into_iter().map(Side::as_str).collect();
+                let told = match writable.as_slice() {
+                    [] => "no side takes writes".to_owned(),
+                    sides => format!("what takes writes is {}", sides.join(" and ")),
+                };
+                let seen = format!("`promote` of {} had returned, and {told}", subject.target);
+                rule::WRITER.holds(writable == [subject.target.as_str()], seen)
             },
         )
         .await;
@@ -124,7 +130,8 @@ pub async fn copying(fixture: &dyn Fixture) -> Report {
                 let effect = subject.effect::<Promote>()?;
                 let was = effect.prepare(&cx, &call).await?;
                 let again = effect.apply(&cx, &call, &was).await?;
-                ensure(!matches!(again.basis, Basis::Planned { .. }), format!("it was not proven now: {again}"))
+                let seen = format!("an earlier attempt had promoted it, and this one says: {again}");
+                rule::EARLIER.holds(!matches!(again.basis, Basis::Planned { .. }), seen)
             },
         )
         .await;
@@ -143,7 +150,8 @@ pub async fn copying(fixture: &dyn Fixture) -> Report {
             promoted(subject).await?;
             let kept = ledger.survivors(&subject.cx(), &subject.target, "suite", 1, 50).await?;
             let lost: Vec<_> = acked.into_iter().filter(|row| !kept.rows.contains(row)).collect();
-            ensure(lost.is_empty(), format!("lost: {lost:?}"))
+            rule::PLANNED
+                .holds(lost.is_empty(), format!("acknowledged rows are missing on the target: {lost:?}"))
         })
         .await;
     suite
@@ -151,7 +159,8 @@ pub async fn copying(fixture: &dyn Fixture) -> Report {
             tokio::time::sleep(Duration::from_secs(2)).await;
             let seen = replication(subject).await?;
             let lag = seen.leader(&subject.target).and_then(|node| node.lag);
-            ensure(lag == Some(Duration::ZERO), format!("{lag:?}"))
+            let seen = format!("nobody writes, the copy has all of it, and its lag is {lag:?}");
+            rule::LAG.holds(lag == Some(Duration::ZERO), seen)
         })
         .await;
     suite
@@ -166,7 +175,7 @@ pub async fn copying(fixture: &dyn Fixture) -> Report {
                 tokio::time::sleep(Duration::from_secs(2)).await;
                 let seen = replication(subject).await?;
                 let lag = seen.leader(&subject.target).and_then(|node| node.lag);
-                ensure(lag != Some(Duration::ZERO), "it says zero")
+                rule::LAG.holds(lag != Some(Duration::ZERO), "replication is cut, and the lag is zero")
             },
         )
         .await;
