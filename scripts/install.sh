@@ -8,12 +8,13 @@ declare -A program_of=(
   [bind9]=/usr/sbin/named
   [bind9-dnsutils]=/usr/bin/nsupdate
   [util-linux]=/usr/bin/setpriv
+  [redis-server]=/usr/bin/redis-server
   [python3-venv]="$(python3 -c 'import ensurepip; print(ensurepip.__path__[0])' 2>/dev/null)"
 )
 
 case "${1:-test}" in
   demo) wanted=(postgresql nftables util-linux) ;;
-  test) wanted=(postgresql nftables util-linux bind9 bind9-dnsutils python3-venv) ;;
+  test) wanted=(postgresql nftables util-linux bind9 bind9-dnsutils redis-server python3-venv) ;;
   *) echo "usage: install.sh demo|test" >&2; exit 2 ;;
 esac
 
@@ -37,3 +38,8 @@ if [ ! -e /usr/sbin/policy-rc.d ]; then
 fi
 as_root apt-get update -qq
 as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null
+
+# Nor at the machine's next start: nothing here needs a Redis but those that the tests start.
+case " ${missing[*]} " in
+  *" redis-server "*) as_root systemctl --quiet disable redis-server 2>/dev/null || true ;;
+esac
