@@ -12,12 +12,15 @@
 //!   undisturbed one.
 //! - [`simulate`]: random plans with random mishaps, and every promise over each history.
 //!
-//! It ships with no command. Next door is `dr-core`, whose traits a backend implements.
+//! It ships with no command. Next door is `dr-core`, whose traits a backend implements. From nothing to a backend that passes,
+//! step by step: `docs/BACKENDS.md`; one that was written so, on two real servers: `examples/custom-backend`.
 //!
 //! # A backend's own test
 //!
 //! A fixture makes a fresh subject for each case and pulls levers on it. Say `false` to a lever that you have not: its
-//! cases are listed as skipped. Here the twin of a DNS name stands for your resource.
+//! cases are listed as skipped. Print a report once, read what was skipped and why, and then assert the number that passed:
+//! a lever that breaks later makes its cases skipped, and the number says so. A broken sentence is told with what was seen,
+//! with what the trait's documentation says of it, and with a way out. Here the twin of a DNS name stands for your resource.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {

@@ -13,7 +13,8 @@ use super::report::Stop;
 /// Makes what a suite is run on.
 #[async_trait]
 pub trait Fixture: fmt::Debug + Send + Sync {
-    /// A fresh subject: the source serves, the target is its copy, everything answers.
+    /// A fresh subject: the source serves, the target is its copy, everything answers, and nothing moves any more: a file
+    /// that the system writes anew at its first change is written once before.
     ///
     /// # Errors
     /// If it cannot be made.
@@ -49,17 +50,19 @@ pub struct Subject {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lever {
-    /// A side falls silent: packets vanish.
+    /// A side falls silent: packets vanish, and nobody gets a connection. A closed port is not silence. On a real server:
+    /// stop its process (`SIGSTOP`) and fill its queue of connections, and the kernel drops what comes after them.
     Silence(Side),
-    /// A side accepts connections and never answers.
+    /// A side accepts connections and never answers. On a real server: stop its process, and no more.
     Hang(Side),
-    /// A side answers again.
+    /// A side answers again. Pulled when it does.
     Heal(Side),
-    /// Somebody else changes what the verb of that name acts on, to something that nobody asked for.
+    /// Somebody else changes what the verb of that name acts on, to something that nobody asked for: for a fence, another
+    /// run fences the side too.
     Meddle(&'static str),
     /// What the workloads of a side start with is broken.
     BreakRollouts(Side),
-    /// Replication to the copies is cut.
+    /// Replication to the copies is cut, while every side answers. Pulled when the copies have lost their link.
     CutReplication,
     /// Somebody lets a fenced side write again, by hand and past whatever holds it.
     LiftFence(Side),
@@ -87,11 +90,12 @@ pub type Told = BTreeMap<String, Option<String>>;
 /// Pulls levers, and looks beside the resource's own observations.
 #[async_trait]
 pub trait Levers: fmt::Debug + Send + Sync {
-    /// Pulls a lever; `false` if there is no such lever here.
+    /// Pulls a lever, and returns when it is so; `false` if there is no such lever here.
     async fn pull(&self, lever: &Lever) -> bool;
 
     /// What matters of the world, as a text that is equal when nothing changed. `None`: the resource's own
-    /// observations, without times, have to do.
+    /// observations, without times, have to do. Best read beside the resource, by the system's own tool, and with what a
+    /// restart would read from files; without what moves by itself (positions, sessions). Only asked while all sides answer.
     async fn look(&self) -> Option<String> {
         None
     }
