@@ -20,6 +20,8 @@ pub(super) enum Change {
     Open {
         store: ResourceName,
         side: Side,
+        /// Whether the server is started with it.
+        start: bool,
     },
     Promote {
         store: ResourceName,
@@ -82,7 +84,7 @@ impl Change {
     pub(super) fn on(&self) -> Option<(&ResourceName, &Side)> {
         match self {
             Self::Fence { store, side, .. }
-            | Self::Open { store, side }
+            | Self::Open { store, side, .. }
             | Self::Promote { store, side }
             | Self::Cancel { store, side }
             | Self::Switch { store, side }
@@ -118,9 +120,11 @@ impl Inner {
     pub(super) fn carry_out(&mut self, change: &Change, at: Instant) {
         match change {
             Change::Fence { store, side, how } => self.fence_now(store, side, *how, at),
-            Change::Open { store, side } => {
+            Change::Open { store, side, start } => {
                 if let Some(node) = self.node_mut(store, side) {
-                    node.power = Power::Up;
+                    if *start {
+                        node.power = Power::Up;
+                    }
                     node.barred = false;
                     node.no_login = false;
                     node.fenced_since = None;

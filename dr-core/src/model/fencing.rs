@@ -122,7 +122,7 @@ impl Effect<Fence> for ModelStore {
             if !was.is_fenced_as(node) {
                 return Err(Error::new(ErrorKind::Conflict, format!("{side} was changed by somebody else")));
             }
-            let change = Change::Open { store: self.name.clone(), side: side.clone() };
+            let change = Change::Open { store: self.name.clone(), side: side.clone(), start: was.up };
             world.ask(change, world.pace.start);
             Ok(())
         })?;
@@ -185,7 +185,7 @@ impl Effect<Unfence> for ModelStore {
                 return Err(Error::refused(format!("{side} is no primary: nothing to let write")));
             }
             if !node.is_writable() && !world.is_under_way(&self.name, side) {
-                let change = Change::Open { store: self.name.clone(), side: side.clone() };
+                let change = Change::Open { store: self.name.clone(), side: side.clone(), start: true };
                 world.ask(change, world.pace.start);
             }
             Ok(())

@@ -9,7 +9,7 @@ use super::watchers::Watchers;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{ResourceName, Side};
 use crate::resource::{
-    Before, Cx, Effect, Fence, FenceOutcome, Observe, Prepared, Reach, Replication, Role, Urgency,
+    Before, Cx, Effect, Fence, FenceOutcome, Observe, Prepared, Reach, Replication, Role, Standing, Urgency,
 };
 
 /// Wraps a backend's fence. Only here silence becomes [`FenceOutcome::Accepted`]: in an unplanned run, where the plan
@@ -124,7 +124,18 @@ impl Effect<Fence> for Fencer {
             // Nothing was done to the silent side: there is nothing to lift.
             return Ok(());
         }
-        self.inner.undo(cx, call, was).await
+        if !was.data.is_null() {
+            return self.inner.undo(cx, call, was).await;
+        }
+        // It was silent when the fence was begun. What it is now says what is to be kept of it.
+        let now = self.inner.prepare(cx, call).await?;
+        match now.standing {
+            Standing::Would { .. } => self.inner.undo(cx, call, &now.before).await,
+            Standing::Already | Standing::Unknown { .. } => Err(Error::refused(format!(
+                "{} is fenced or cannot be read, and nobody knows what it was before it fell silent: if it is to take writes, lift its fence by hand",
+                call.side
+            ))),
+        }
     }
 
     fn reads(&self) -> std::ops::RangeInclusive<u32> {

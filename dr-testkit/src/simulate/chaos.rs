@@ -89,6 +89,19 @@ impl Chaos {
         Self { before, meanwhile, crashes, interrupt, troubles }
     }
 
+    /// Whether somebody else changes what the run changes.
+    pub(super) fn has_others_at_work(&self) -> bool {
+        self.meanwhile
+            .iter()
+            .any(|(_, mishap)| matches!(mishap, Mishap::Meddle | Mishap::Kill(_) | Mishap::Start(_)))
+    }
+
+    /// Whether nodes can at some time no longer be stopped from outside: then no promotion can be cancelled.
+    pub(super) fn loses_control(&self) -> bool {
+        let meanwhile = self.meanwhile.iter().map(|(_, mishap)| mishap);
+        self.before.iter().chain(meanwhile).any(|mishap| *mishap == Mishap::LoseControl)
+    }
+
     /// Whether nothing happens to the world but by the run.
     pub(super) fn leaves_the_world_alone(&self) -> bool {
         self.meanwhile.is_empty()

@@ -127,7 +127,9 @@ impl History {
             end = Some(left);
             match left {
                 Left::Drive(DriveEnd::Ended(_)) => break,
-                Left::Died | Left::Drive(DriveEnd::Suspended(Suspension::Interrupted)) => {}
+                Left::Died | Left::Drive(DriveEnd::Suspended(Suspension::Interrupted)) => {
+                    abort = random.random_bool(0.1);
+                }
                 Left::Drive(DriveEnd::Suspended(_)) if mended => break,
                 Left::Drive(DriveEnd::Suspended(_)) => {
                     mended = true;
@@ -144,7 +146,36 @@ impl History {
         }
         let after = settled(&self.shop.world).await;
         self.count(end);
-        self.judge(&rig, &witness, (&before, &after), loaded, mended)
+        self.judge(&rig, &witness, (&before, &after), loaded, mended)?;
+        if matches!(end, Some(Left::Drive(DriveEnd::Ended(_)))) || self.chaos.loses_control() {
+            return Ok(());
+        }
+        self.give_up(&rig).await?;
+        let after = settled(&self.shop.world).await;
+        self.judge(&rig, &witness, (&before, &after), loaded, true)
+    }
+
+    /// Somebody puts the world right and ends the run, which has to come to an end.
+    async fn give_up(&mut self, rig: &Rig) -> Result<(), Broken> {
+        mend(&self.shop);
+        self.chaos.troubles.lift();
+        rig.disk().crash_after(u64::MAX, Crash::After);
+        let left = timeout(AT_MOST, one_drive(rig, None, None, true)).await;
+        self.tally.drives += 1;
+        match left {
+            Ok(Left::Drive(DriveEnd::Ended(_))) => Ok(()),
+            // What somebody else changed meanwhile only a person can put right.
+            Ok(Left::Drive(DriveEnd::Suspended(Suspension::Stuck | Suspension::Held)))
+                if self.chaos.has_others_at_work() =>
+            {
+                Ok(())
+            }
+            left => {
+                let journal = String::from_utf8_lossy(&rig.disk().bytes()).into_owned();
+                let how = format!("the world is as it should be, and the run ends {left:?}");
+                Err(self.breaks("every run can be ended", how, &journal))
+            }
+        }
     }
 
     fn count(&mut self, end: Option<Left>) {

@@ -3,7 +3,6 @@
 use dr_core::event::{Ending, Event};
 use dr_testkit::Rig;
 use dr_testkit::decorate::{Called, Recorder};
-use dr_testkit::model::Fault;
 
 use super::support::{MOVE, ended, says, shop};
 
@@ -38,26 +37,6 @@ async fn a_dry_run_previews_each_effect_and_lists_what_it_could_not_exercise() {
         })
         .collect();
     assert_eq!(untried, ["verify/probe:shop"]);
-}
-
-/// P19: a black-holed source, and a replication that is cut, in both.
-#[tokio::test(start_paused = true)]
-async fn a_dry_run_holds_the_same_gates_as_the_run() {
-    for silent in ["", "lag"] {
-        let dry = shop();
-        let live = shop();
-        for shop in [&dry, &live] {
-            match silent {
-                "lag" => shop.orders.cut_replication(true),
-                _ => shop.world.fail("east", Fault::BlackHole),
-            }
-        }
-        let one = Rig::new(&dry.world, MOVE).dry().run().await;
-        let other = Rig::new(&live.world, MOVE).run().await;
-        ended(&one, Ending::Refused);
-        ended(&other, Ending::Refused);
-        says(&one, "the run would be refused");
-    }
 }
 
 #[tokio::test(start_paused = true)]

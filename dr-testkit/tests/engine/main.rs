@@ -5,6 +5,7 @@ mod crashes;
 mod doubt;
 mod dry_run;
 mod failure;
+mod gates;
 mod gradual;
 mod harnesses;
 mod order;
