@@ -131,6 +131,9 @@ impl Head {
         if link.epoch < self.epoch {
             return Err(format!("ownership {} wrote after ownership {}", link.epoch, self.epoch));
         }
+        if link.epoch == u64::MAX {
+            return Err("no ownership can follow on its own".to_owned());
+        }
         let entry: Entry = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
         *self = Self { next: self.next + 1, prev: Digest::of(&bytes), epoch: link.epoch };
         Ok((Line { bytes, entry }, link.commit))

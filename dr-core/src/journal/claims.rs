@@ -224,7 +224,8 @@ fn claim_key(identity: &Identity) -> String {
 /// Puts a value under the first free number; says which.
 pub(super) async fn append_numbered(slots: &dyn Slots, folder: &str, bytes: &Bytes) -> Result<u64> {
     let last = slots.list(folder).await?.iter().filter_map(|key| key::number(key)).max();
-    let mut number = last.unwrap_or(0) + 1;
+    let full = || Error::invalid("no number can follow on the last one").on(folder).not_happened();
+    let mut number = last.unwrap_or(0).checked_add(1).ok_or_else(full)?;
     loop {
         match slots.create(&key::numbered(folder, number), bytes.clone()).await? {
             Created::Yes | Created::Mine => return Ok(number),

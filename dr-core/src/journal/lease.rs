@@ -87,7 +87,9 @@ impl Lease {
             }
         }
         let asked = Instant::now();
-        let (epoch, at) = (there.epoch + 1, clock.now());
+        let why = || format!("the lease {key}: no ownership can follow on {}", there.epoch);
+        let epoch = there.epoch.checked_add(1).ok_or_else(|| JournalError::Damaged { at: 0, why: why() })?;
+        let at = clock.now();
         let term =
             Term { run: run.clone(), epoch, renewals: 0, owner: owner.clone(), at, ttl, released: false };
         let mut lease = Self { slots, clock, key, term: there, asked };

@@ -55,7 +55,13 @@ impl LedgerSpec {
 
 /// The first row that no earlier process has tried: a row's number is used once.
 pub fn next_row(log: &LedgerLog) -> LedgerRow {
-    log.sittings.iter().flat_map(|(_, samples)| samples).map(|sample| sample.row + 1).max().unwrap_or(1)
+    log.sittings
+        .iter()
+        .flat_map(|(_, samples)| samples)
+        .map(|sample| sample.row)
+        .max()
+        .unwrap_or(0)
+        .saturating_add(1)
 }
 
 /// What a ledger knows at this moment.

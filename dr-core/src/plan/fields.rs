@@ -99,9 +99,13 @@ pub(super) fn quoted(names: &[&str]) -> String {
 /// The name that was probably meant.
 pub(crate) fn closest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase().replace('-', "_");
+    let letters = lower.chars().count();
+    let far = |name: &str| 1 + name.len().min(lower.len()) / 4;
     names
+        // Telling it exactly takes the product of both lengths, and a word may be as long as the document.
+        .filter(|name| letters.abs_diff(name.chars().count()) <= far(name))
         .map(|name| (strsim::damerau_levenshtein(&lower, name), name))
-        .filter(|(distance, name)| *distance <= 1 + name.len().min(lower.len()) / 4)
+        .filter(|(distance, name)| *distance <= far(name))
         .min()
         .map(|(_, name)| name)
 }

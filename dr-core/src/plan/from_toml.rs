@@ -35,6 +35,7 @@ fn map(table: &DeTable<'_>, lines: &Lines<'_>, findings: &mut Vec<Finding>) -> K
         .map(|(key, value)| {
             let start = key.span().start;
             let key = Key { place: lines.place(start), text: key.get_ref().to_string() };
+            without_nul(&key.text, key.place, findings);
             (start, (key, node(value, lines, findings)))
         })
         .collect();
@@ -46,14 +47,7 @@ fn node(value: &Spanned<DeValue<'_>>, lines: &Lines<'_>, findings: &mut Vec<Find
     let place = lines.place(value.span().start);
     let kind = match value.get_ref() {
         DeValue::String(text) => {
-            if text.contains('\0') {
-                findings.push(Finding::error(
-                    codes::SYNTAX,
-                    place,
-                    "a text with a NUL byte in it",
-                    "remove the byte",
-                ));
-            }
+            without_nul(text, place, findings);
             Kind::Text(text.to_string())
         }
         DeValue::Integer(whole) => {
@@ -73,6 +67,17 @@ fn node(value: &Spanned<DeValue<'_>>, lines: &Lines<'_>, findings: &mut Vec<Find
     Node { place, kind }
 }
 
+fn without_nul(text: &str, place: Place, findings: &mut Vec<Finding>) {
+    if text.contains('\0') {
+        findings.push(Finding::error(
+            codes::SYNTAX,
+            place,
+            "a text with a NUL byte in it",
+            "remove the byte",
+        ));
+    }
+}
+
 fn numeric(number: Option<Number>, text: &str) -> Kind {
     match number {
         Some(number) => {
@@ -83,25 +88,45 @@ fn numeric(number: Option<Number>, text: &str) -> Kind {
     }
 }
 
-/// Where each line begins.
+/// Where each line begins, and how many letters stand before each block of bytes: a line may be as long as the document,
+/// and every value of it wants its column.
 struct Lines<'text> {
     text: &'text str,
     starts: Vec<usize>,
+    blocks: Vec<usize>,
 }
+
+const BLOCK: usize = 256;
 
 impl<'text> Lines<'text> {
     fn of(text: &'text str) -> Self {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(index, _)| index + 1)).collect();
-        Self { text, starts }
+        let blocks = text.as_bytes().chunks(BLOCK).scan(0, |before, block| {
+            let here = *before;
+            *before += letters(block);
+            Some(here)
+        });
+        Self { text, starts, blocks: blocks.collect() }
     }
 
     fn place(&self, offset: usize) -> Place {
         let line = self.starts.partition_point(|start| *start <= offset).saturating_sub(1);
         let start = self.starts.get(line).copied().unwrap_or(0);
-        let before = self.text.get(start..offset).unwrap_or("");
+        let before = self.letters_before(offset).saturating_sub(self.letters_before(start));
         Place {
             line: u32::try_from(line + 1).unwrap_or(u32::MAX),
-            column: u32::try_from(before.chars().count() + 1).unwrap_or(u32::MAX),
+            column: u32::try_from(before + 1).unwrap_or(u32::MAX),
         }
     }
+
+    fn letters_before(&self, offset: usize) -> usize {
+        let block = offset / BLOCK;
+        let rest = self.text.as_bytes().get(block * BLOCK..offset).unwrap_or_default();
+        self.blocks.get(block).or(self.blocks.last()).copied().unwrap_or(0) + letters(rest)
+    }
+}
+
+/// How many letters of UTF-8 begin in there.
+fn letters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }

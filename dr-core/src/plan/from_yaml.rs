@@ -12,8 +12,10 @@ use super::node::{Key, Kind, Node};
 use super::place::Place;
 
 const DEEPEST: usize = 64;
-/// How many values aliases may add to the document.
-const ALIASED: usize = 20_000;
+/// How many values anchors and aliases may add to the document: an anchor keeps what it names, an alias repeats it.
+const REPEATED: usize = 20_000;
+/// So many bytes of text count as one value more: the least text must not become the largest.
+const TEXT: usize = 64;
 
 /// The document's one value; `None` if it is empty.
 pub(super) fn read(text: &str, findings: &mut Vec<Finding>) -> Option<Node> {
@@ -22,7 +24,7 @@ pub(super) fn read(text: &str, findings: &mut Vec<Finding>) -> Option<Node> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     let events = Parser::new_from_str_with_options(text, options);
-    let mut builder = Builder { events, findings, anchors: BTreeMap::new(), aliased: 0 };
+    let mut builder = Builder { events, findings, anchors: BTreeMap::new(), repeated: 0 };
     match builder.document() {
         Ok(node) => node,
         Err(finding) => {
@@ -38,7 +40,7 @@ struct Builder<'text, 'out> {
     events: Parser<'text, StrInput<'text>>,
     findings: &'out mut Vec<Finding>,
     anchors: BTreeMap<usize, (Node, usize)>,
-    aliased: usize,
+    repeated: usize,
 }
 
 impl<'text> Builder<'text, '_> {
@@ -76,7 +78,7 @@ impl<'text> Builder<'text, '_> {
         }
     }
 
-    /// A node and how many values it holds.
+    /// A node and how many values it counts for.
     fn node(&mut self, event: Event<'text>, place: Place, depth: usize) -> Result<(Node, usize), Stop> {
         if depth > DEEPEST {
             return Err(Box::new(Finding::error(
@@ -88,7 +90,7 @@ impl<'text> Builder<'text, '_> {
         }
         let (kind, count, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                (scalar(&text, style, tag.as_deref(), place)?, 1, anchor)
+                (scalar(&text, style, tag.as_deref(), place)?, 1 + text.len() / TEXT, anchor)
             }
             Event::SequenceStart(_, anchor, tag) => {
                 untagged(tag.as_deref(), place)?;
@@ -105,6 +107,7 @@ impl<'text> Builder<'text, '_> {
         };
         let node = Node { place, kind };
         if anchor > 0 {
+            self.repeats(count, place)?;
             self.anchors.insert(anchor, (node.clone(), count));
         }
         Ok((node, count))
@@ -114,16 +117,23 @@ impl<'text> Builder<'text, '_> {
         let Some((node, count)) = self.anchors.get(&id) else {
             return Err(syntax(place, "this alias stands inside its own anchor", "write the value out"));
         };
-        self.aliased += count;
-        if self.aliased > ALIASED {
-            return Err(Box::new(Finding::error(
-                codes::TOO_LARGE,
-                place,
-                format!("aliases repeat more than {ALIASED} values"),
-                "write the values out",
-            )));
+        let (kind, count) = (node.kind.clone(), *count);
+        self.repeats(count, place)?;
+        Ok((Node { place, kind }, count))
+    }
+
+    /// Counts values that stand in memory once more than in the document.
+    fn repeats(&mut self, count: usize, place: Place) -> Result<(), Stop> {
+        self.repeated += count;
+        if self.repeated <= REPEATED {
+            return Ok(());
         }
-        Ok((Node { place, kind: node.kind.clone() }, *count))
+        Err(Box::new(Finding::error(
+            codes::TOO_LARGE,
+            place,
+            format!("anchors and aliases repeat more than {REPEATED} values"),
+            "write the values out",
+        )))
     }
 
     fn list(&mut self, depth: usize) -> Result<(Vec<Node>, usize), Stop> {
@@ -154,12 +164,13 @@ impl<'text> Builder<'text, '_> {
                     "write the values out, or use an alias for the whole value",
                 ));
             }
-            let Some(text) = self.node(event, place, depth + 1)?.0.text().map(str::to_owned) else {
+            let (key, own) = self.node(event, place, depth + 1)?;
+            let Some(text) = key.text().map(str::to_owned) else {
                 return Err(syntax(place, "a key has to be a text", "write a name in its place"));
             };
             let Some((event, value_at)) = self.next()? else { break };
             let (node, more) = self.node(event, value_at, depth + 1)?;
-            count += more + 1;
+            count += own + more;
             match seen.get(&text) {
                 Some(first) => self.findings.push(Finding::error(
                     codes::DUPLICATE_KEY,

@@ -4,9 +4,12 @@ use serde_json::Value;
 
 use super::codes;
 use super::document::Step;
+use super::fields;
 use super::finding::Finding;
 
 const SHARES: &str = "shares";
+/// How many values the steps of one `shares` may hold together: each has all the options.
+const MOST: usize = 10_000;
 
 /// The steps that a step stands for: itself, unless it routes in shares.
 pub(super) fn steps(mut step: Step, out: &mut Vec<Finding>) -> Vec<Step> {
@@ -34,6 +37,9 @@ pub(super) fn steps(mut step: Step, out: &mut Vec<Finding>) -> Vec<Step> {
     if step.call.get("share").is_some() {
         return wrong("a route has one `share` or several `shares`, not both");
     }
+    if shares.len().saturating_mul(values(&step.call)) > MOST {
+        return wrong("a route in `shares` has more options than can be repeated for each share");
+    }
     let name = step
         .id
         .clone()
@@ -44,13 +50,26 @@ pub(super) fn steps(mut step: Step, out: &mut Vec<Finding>) -> Vec<Step> {
         if let Some(call) = next.call.as_object_mut() {
             call.insert("share".to_owned(), Value::from(share));
         }
-        next.id = Some(format!("{name}-{share}"));
+        let id = format!("{name}-{share}");
+        if !fields::check_name(&id, "a step", place, out) {
+            return Vec::new();
+        }
+        next.id = Some(id);
         if let Some(last) = steps.last() {
             next.after = vec![last.local_id()];
         }
         steps.push(next);
     }
     steps
+}
+
+/// How many values there are in it.
+fn values(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 1,
+        Value::Array(items) => 1 + items.iter().map(values).sum::<usize>(),
+        Value::Object(entries) => 1 + entries.values().map(values).sum::<usize>(),
+    }
 }
 
 fn percents(shares: &Value) -> Option<Vec<u64>> {

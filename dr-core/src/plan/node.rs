@@ -9,6 +9,10 @@ use super::place::Place;
 /// Where each part of a value stands, by JSON pointer. The value itself is `""`.
 pub(super) type Places = BTreeMap<String, Place>;
 
+/// The longest pointer below which places are noted. Each place keeps the whole way to it, so a long key times many values
+/// would fill the memory; what has no place of its own stands where the nearest thing around it does.
+const LONGEST: usize = 256;
+
 /// A value with its place.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
@@ -81,8 +85,12 @@ impl Node {
         places
     }
 
-    fn note(&self, pointer: &mut String, places: &mut Places) {
+    /// Notes where each part of it stands, if it stands at `pointer` itself.
+    pub(super) fn note(&self, pointer: &mut String, places: &mut Places) {
         let length = pointer.len();
+        if length > LONGEST {
+            return;
+        }
         match &self.kind {
             Kind::Null | Kind::Bool(_) | Kind::Number(..) | Kind::Text(_) => {}
             Kind::List(items) => {

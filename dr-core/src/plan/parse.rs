@@ -323,12 +323,11 @@ fn top_places(node: &Node) -> BTreeMap<String, Place> {
     let Kind::Map(entries) = &node.kind else { return BTreeMap::new() };
     let mut places = BTreeMap::from([(String::new(), node.place)]);
     for (key, value) in entries {
-        let pointer = format!("/{}", escaped(&key.text));
+        let mut pointer = format!("/{}", escaped(&key.text));
+        places.insert(pointer.clone(), key.place);
         if key.text != "resources" && key.text != "phases" {
-            let parts = value.places().into_iter().filter(|(part, _)| !part.is_empty());
-            places.extend(parts.map(|(part, place)| (format!("{pointer}{part}"), place)));
+            value.note(&mut pointer, &mut places);
         }
-        places.insert(pointer, key.place);
     }
     places
 }

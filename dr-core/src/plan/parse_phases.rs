@@ -133,6 +133,14 @@ fn said(place: Place, rest: Vec<&(Key, Node)>, out: &mut Vec<Finding>) -> Option
             let resource = match takes {
                 Takes::Resource => Some(fields::name(value, &what, out)?),
                 Takes::Value(option) => {
+                    if let Some((other, _)) = rest.iter().find(|(other, _)| other.text == *option) {
+                        out.push(Finding::error(
+                            codes::DUPLICATE_KEY,
+                            other.place,
+                            format!("`{option}` is what `{}` says already", key.text),
+                            "keep one of the two",
+                        ));
+                    }
                     call.insert((*option).to_owned(), Value::String(fields::text(value, &what, out)?));
                     None
                 }

@@ -89,7 +89,7 @@ fn print_phase(phase: &Phase, text: &mut String) {
 fn print_step(step: &Step) -> Value {
     let mut entry = Map::new();
     match &step.resource {
-        Some(resource) if takes(&step.verb).is_some() => {
+        Some(resource) if reads_as_itself(&step.verb, &step.call) => {
             entry.insert(step.verb.clone(), json!(resource));
             if let Value::Object(call) = &step.call {
                 entry.extend(call.clone());
@@ -128,6 +128,16 @@ fn print_step(step: &Step) -> Value {
     Value::Object(entry)
 }
 
+/// Whether the call's options can stand beside the verb: not so where the verb takes no resource there, or where one of them
+/// would be read as the step's own field or as a second verb. What `do` calls may have any.
+fn reads_as_itself(verb: &str, call: &Value) -> bool {
+    let own = |key: &str| matches!(key, "id" | "within" | "after" | "when" | "optional");
+    takes(verb) == Some(Takes::Resource)
+        && call
+            .as_object()
+            .is_none_or(|call| call.keys().all(|key| !own(key) && takes(key) != Some(Takes::Resource)))
+}
+
 fn urgency(when: Urgency) -> &'static str {
     match when {
         Urgency::Planned => "planned",
@@ -152,10 +162,16 @@ fn flow(value: &Value) -> String {
         Value::Object(entries) if entries.is_empty() => "{}".to_owned(),
         Value::Object(entries) => {
             let entries: Vec<String> =
-                entries.iter().map(|(key, value)| format!("{}: {}", scalar(key), flow(value))).collect();
+                entries.iter().map(|(name, value)| format!("{}: {}", key(name), flow(value))).collect();
             format!("{{ {} }}", entries.join(", "))
         }
     }
+}
+
+/// A key. YAML reads one of more than 1,024 letters only behind a mark.
+fn key(text: &str) -> String {
+    let key = scalar(text);
+    if key.len() > 1_000 { format!("? {key} ") } else { key }
 }
 
 /// A text, quoted where it would be read as anything else.
