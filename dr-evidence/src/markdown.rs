@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+/// The widest that a column is made: a longer cell sticks out, and its neighbours are not filled up to it.
+const WIDEST: usize = 200;
+
 /// A page under way.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
@@ -33,7 +36,7 @@ impl Page {
         self.gap();
         let widths: [usize; N] = std::array::from_fn(|column| {
             let cells = rows.iter().map(|row| row[column].chars().count());
-            cells.chain([head[column].chars().count(), 3]).max().unwrap_or(3)
+            cells.chain([head[column].chars().count(), 3]).max().unwrap_or(3).min(WIDEST)
         });
         let mut line = |cells: [&str; N]| {
             for (cell, width) in cells.iter().zip(widths) {

@@ -178,7 +178,8 @@ fn client_outage(measured: &Measurement, began: Timestamp) -> Option<Seconds> {
 }
 
 fn acknowledged(measured: &Measurement) -> Option<u64> {
-    (!measured.losses.is_empty()).then(|| measured.losses.iter().map(|loss| loss.acknowledged).sum())
+    let counts = measured.losses.iter().map(|loss| loss.acknowledged);
+    (!measured.losses.is_empty()).then(|| counts.fold(0, u64::saturating_add))
 }
 
 fn lost(measured: &Measurement) -> Option<u64> {

@@ -8,6 +8,8 @@ use dr_core::Result;
 use crate::bundle::SUMMARY;
 use crate::reading::read;
 
+/// The widest that a column is made; a longer cell sticks out.
+const WIDEST: usize = 200;
 /// The longest summary that is shown.
 const LONGEST: u64 = 16 << 20;
 
@@ -70,7 +72,8 @@ fn write_table(text: &mut String, rows: &mut Vec<Vec<String>>) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
         .map(|column| {
-            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+            let lengths = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+            lengths.max().unwrap_or(0).min(WIDEST)
         })
         .collect();
     for row in rows.drain(..) {
