@@ -44,6 +44,15 @@ lint: ## Formats, clippy and docs, warnings denied.
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
+.PHONY: fuzz
+fuzz: ## Feeds hostile bytes to every reader of bytes from outside, each for a minute (SECONDS=…).
+	cargo fuzz --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-fuzz
+	for target in plan journal evidence manifest objects samples; do \
+	  mkdir -p fuzz/corpus/$$target; \
+	  RUSTC_BOOTSTRAP=1 cargo fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target examples/plans -- \
+	    -max_total_time=$(or $(SECONDS),60) -rss_limit_mb=2048 -timeout=20; \
+	done
+
 deny: ## What may stand in the dependency tree: one TLS stack, known licences, one registry.
 	cargo deny --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-deny
 	cargo deny check bans licenses sources
