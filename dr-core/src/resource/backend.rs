@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use super::at::Roles;
 use super::call::Class;
+use super::redactor::Redactor;
 use super::registered::Resource;
-use super::secret::{Redactor, Secret, SecretRef, SecretSource};
+use super::secret::{Secret, SecretRef, SecretSource};
 use crate::env::Clock;
 use crate::error::Result;
 use crate::ids::{Identity, Region, Side};
@@ -161,6 +162,11 @@ impl<'a> Connect<'a> {
         let secret = self.secrets.fetch(reference).await?;
         self.redactor.hide(&secret);
         Ok(secret)
+    }
+
+    /// What masks secrets: for those that come from elsewhere than the plan says, a login's or a file's of the system.
+    pub fn redactor(&self) -> Redactor {
+        self.redactor.clone()
     }
 
     /// The run's wall clock.
