@@ -194,6 +194,9 @@ impl Drive {
         };
         // Best effort: what is not released runs out by itself.
         let _ = self.journal.release().await;
+        // What goes into no journal goes to people all the same.
+        let text = self.redactor.redact(&text);
+        let unrecorded = unrecorded.into_iter().map(|event| redacted_event(&self.redactor, event)).collect();
         Driven { end, text, state: self.state, unrecorded }
     }
 
@@ -450,14 +453,26 @@ fn with_sources(error: &JournalError) -> String {
 
 /// The entry with every known secret masked. What contains none is left as it is.
 fn redacted(redactor: &Redactor, entry: Entry) -> Entry {
-    if redactor.is_empty() {
-        return entry;
-    }
-    let Ok(text) = serde_json::to_string(&entry.event) else { return entry };
-    let masked = redactor.redact(&text);
-    if masked == text {
-        return entry;
-    }
-    let event = serde_json::from_str(&masked).unwrap_or(Event::Unknown);
+    let event = redacted_event(redactor, entry.event);
     Entry { event, ..entry }
+}
+
+/// The event with every known secret masked, as far as it stays that event: a password that is called as a step is
+/// must not make a run's journal unreadable.
+fn redacted_event(redactor: &Redactor, event: Event) -> Event {
+    if redactor.is_empty() {
+        return event;
+    }
+    let Ok(text) = serde_json::to_string(&event) else { return event };
+    if redactor.redact(&text) == text {
+        return event;
+    }
+    let Ok(value) = serde_json::to_value(&event) else { return event };
+    let masked = |mask: fn(&Redactor, &mut serde_json::Value) -> bool| {
+        let mut masked = value.clone();
+        mask(redactor, &mut masked);
+        masked["event"] = value["event"].clone();
+        serde_json::from_value(masked).ok()
+    };
+    masked(Redactor::redact_json).or_else(|| masked(Redactor::redact_values)).unwrap_or(Event::Unknown)
 }
