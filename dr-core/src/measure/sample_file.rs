@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::log::{LedgerLog, ProbeLog, Sitting, line};
 use super::sample::{LedgerSample, Sample};
 use crate::error::{Error, ErrorKind, Result};
+use crate::resource::Redactor;
 
 /// Takes a prober's samples. Its errors are told to whoever watches and never stop the asking.
 pub trait SampleSink: fmt::Debug + Send {
@@ -61,6 +62,7 @@ pub struct SampleFile {
     bytes: u64,
     torn: bool,
     lost: Option<String>,
+    redactor: Redactor,
 }
 
 impl SampleFile {
@@ -98,7 +100,23 @@ impl SampleFile {
             File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
         }
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Ok(Self { name, file, pending: Vec::new(), hash, bytes, torn: last != b'\n', lost: None })
+        Ok(Self {
+            name,
+            file,
+            pending: Vec::new(),
+            hash,
+            bytes,
+            torn: last != b'\n',
+            lost: None,
+            redactor: Redactor::default(),
+        })
+    }
+
+    /// With secrets masked before they reach the disk: a service may say in an answer what it was asked with.
+    #[must_use]
+    pub fn redacted_by(mut self, redactor: &Redactor) -> Self {
+        self.redactor = redactor.clone();
+        self
     }
 
     /// Makes everything durable and says how far that is.
@@ -133,6 +151,17 @@ impl SampleFile {
         Ok(())
     }
 
+    /// What holds no secret is not read twice. A line that is none any more would be lost, so that numbers are kept.
+    fn masked(&self, line: Vec<u8>) -> Vec<u8> {
+        let Ok(text) = std::str::from_utf8(&line) else { return line };
+        if self.redactor.is_empty() || self.redactor.redact(text) == text {
+            return line;
+        }
+        let Ok(mut value) = serde_json::from_slice(&line) else { return line };
+        self.redactor.redact_values(&mut value);
+        format!("{value}\n").into_bytes()
+    }
+
     fn error(&self) -> Error {
         Error::new(ErrorKind::Unknown, "the sample file cannot be written").on(self.name.clone()).permanent()
     }
@@ -153,7 +182,8 @@ impl SampleSink for SampleFile {
     }
 
     fn put(&mut self, sample: &Sample) -> Result<()> {
-        self.append(&line(sample)?)
+        let line = self.masked(line(sample)?);
+        self.append(&line)
     }
 
     fn sync(&mut self) -> Result<Option<SampleMark>> {
@@ -167,7 +197,8 @@ impl RowSink for SampleFile {
     }
 
     fn put(&mut self, sample: &LedgerSample) -> Result<()> {
-        self.append(&line(sample)?)?;
+        let line = self.masked(line(sample)?);
+        self.append(&line)?;
         self.durable()
     }
 }
@@ -205,8 +236,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::Side;
     use crate::Timestamp;
-    use crate::resource::{Answer, SeatKind};
+    use crate::resource::{Answer, SeatKind, Secret};
 
     fn sitting() -> Sitting {
         Sitting { begun: Timestamp::from_millis(0), of: "shop".into(), every: Duration::from_millis(250) }
@@ -257,5 +289,26 @@ mod tests {
         assert_eq!(second.sha256, hash(&bytes));
         assert_eq!(first.sha256, hash(&bytes[..usize::try_from(first.bytes).unwrap()]));
         assert_eq!(ProbeLog::parse(&bytes).unwrap().len(), 2);
+    }
+
+    /// P28: an answer that says what it was asked with, in the file of samples.
+    ///
+    /// Found: samples were masked in the bundle and not on the disk.
+    #[test]
+    fn a_secret_in_an_answer_does_not_reach_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("probes.ndjson");
+        let redactor = Redactor::default();
+        redactor.hide(&Secret::new("canary-1"));
+        let mut file = SampleFile::open(&path).unwrap().redacted_by(&redactor);
+        SampleSink::begin(&mut file, &sitting()).unwrap();
+        let took = Duration::from_millis(3);
+        let answer = Answer::bad("HTTP 500 for canary-1", Some(Side::new("canary-1")), took);
+        let asked = Sample::new(Timestamp::from_millis(1_000), 250, SeatKind::Kept, answer);
+        SampleSink::put(&mut file, &asked).unwrap();
+        file.mark().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(!text.contains("canary"), "{text}");
+        assert_eq!(ProbeLog::parse(text.as_bytes()).unwrap().len(), 1);
     }
 }
