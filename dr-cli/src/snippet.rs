@@ -51,7 +51,19 @@ pub(crate) fn render(finding: &Finding, path: &str, text: &str) -> String {
 }
 
 /// The words before a value that nobody may see, should somebody have written it into the plan.
-const SECRET: [&str; 4] = ["password", "secret", "token", "credential"];
+const SECRET: [&str; 11] = [
+    "password",
+    "passwd",
+    "secret",
+    "secrets",
+    "token",
+    "credential",
+    "credentials",
+    "authorization",
+    "cookie",
+    "key",
+    "keys",
+];
 
 /// The line as it may be shown. What a finding wants replaced by a reference is most likely the secret itself, and
 /// another finding's line may hold one beside what it is about.
@@ -62,7 +74,8 @@ fn without_secrets(line: &str, finding: &Finding, column: usize) -> String {
             line.chars().skip(column - 1).take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         return format!("{known}{key}: …");
     }
-    let literal = SECRET.iter().filter_map(|word| literal_after(line, word)).min();
+    let small = line.to_ascii_lowercase();
+    let literal = SECRET.iter().filter_map(|word| literal_after(&small, word)).min();
     if let Some(end) = literal {
         return format!("{}: …", &line[..end]);
     }
@@ -76,7 +89,9 @@ fn without_secrets(line: &str, finding: &Finding, column: usize) -> String {
 fn literal_after(line: &str, word: &str) -> Option<usize> {
     line.match_indices(word).map(|(at, _)| at + word.len()).find(|end| {
         let value = line[*end..].trim_start_matches(['"', '\'']).trim_start().strip_prefix([':', '=']);
-        value.is_some_and(|value| !value.trim_start_matches([' ', '"', '\'']).starts_with("${"))
+        let value = value.map(|value| value.trim_start_matches([' ', '"', '\'']));
+        // What stands in braces is looked at for itself.
+        value.is_some_and(|value| !value.is_empty() && !value.starts_with("${") && !value.starts_with('{'))
     })
 }
 

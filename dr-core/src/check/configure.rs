@@ -45,7 +45,7 @@ pub fn configure(
                 Finding::error(
                     codes::BAD_CONFIG,
                     spec.place(&error.pointer),
-                    format!("`{name}` ({}){at}: {}", spec.kind, error.message),
+                    format!("`{name}` ({}){at}: {}", spec.kind, without_value(&error.message)),
                     meant(&error.message)
                         .unwrap_or_else(|| format!("see `dr schema` for what kind `{}` takes", spec.kind)),
                 )
@@ -65,4 +65,36 @@ fn meant(message: &str) -> Option<String> {
     let mut quoted = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
     let near = closest(quoted.next()?, quoted)?;
     Some(format!("did you mean `{near}`?"))
+}
+
+/// Serde's own message without the value in it: what stands where more was meant to stand may be a secret.
+fn without_value(message: &str) -> String {
+    for (begins, ends) in
+        [("string \"", "\", expected "), ("integer `", "`, expected "), ("point `", "`, expected ")]
+    {
+        let at = message.find(begins).zip(message.rfind(ends)).filter(|(from, to)| from < to);
+        if let Some((from, to)) = at.filter(|_| message.starts_with("invalid ")) {
+            let what = begins.split([' ']).next().unwrap_or_default();
+            return format!("{}{what}, {}", &message[..from], &message[to + 3..]);
+        }
+    }
+    message.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// P28: a secret in the place of the table that should refer to it.
+    ///
+    /// Found: the finding quoted it.
+    #[test]
+    fn a_value_of_the_wrong_type_is_not_repeated() {
+        let told =
+            without_value("invalid type: string \"canary\", expected \", expected\", expected struct Key");
+        assert_eq!(told, "invalid type: string, expected struct Key");
+        let told = without_value("invalid type: integer `704177`, expected struct Key");
+        assert_eq!(told, "invalid type: integer, expected struct Key");
+        assert_eq!(without_value("`ttl` is missing"), "`ttl` is missing");
+    }
 }
