@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use dr_core::resource::Redactor;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::error::EvidenceError;
 use crate::hashing::{CHUNK, Hashing};
@@ -80,7 +79,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn json(&mut self, path: &str, what: &'static str, value: &impl Serialize) -> Result<()> {
         let json = |source| EvidenceError::Json { what, source };
         let mut value = serde_json::to_value(value).map_err(json)?;
-        let redacted = self.mask(&mut value);
+        let redacted = self.redactor.redact_json(&mut value);
         let mut text = serde_json::to_string_pretty(&value).map_err(json)?;
         text.push('\n');
         self.file(path, redacted, |file| file.write_all(text.as_bytes()))
@@ -147,24 +146,6 @@ impl<'a> Draft<'a> {
         let (bytes, sha256) = written.map_err(failed)?;
         self.files.push(FileEntry { path: path.to_owned(), bytes, sha256, redacted });
         Ok(())
-    }
-
-    fn mask(&self, value: &mut Value) -> bool {
-        match value {
-            Value::Null | Value::Bool(_) | Value::Number(_) => false,
-            Value::String(text) => {
-                let masked = self.redactor.redact(text);
-                let changed = masked != *text;
-                *text = masked;
-                changed
-            }
-            Value::Array(values) => {
-                values.iter_mut().fold(false, |changed, value| self.mask(value) | changed)
-            }
-            Value::Object(fields) => {
-                fields.values_mut().fold(false, |changed, value| self.mask(value) | changed)
-            }
-        }
     }
 }
 
