@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use dr_core::resource::Redactor;
 use kube::Client;
 use kube::Config;
 use kube::client::ClientBuilder;
@@ -9,6 +10,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use crate::config::Limits;
 use crate::error::Fault;
+use crate::login;
 
 /// Where a side's credentials are.
 #[derive(Clone)]
@@ -53,8 +55,9 @@ impl Access {
     ///
     /// The plug-in may open a browser or hang, and blocks: it runs on a thread for such work. A call that is dropped
     /// leaves the plug-in to end by itself; it changes nothing.
-    pub(crate) async fn client(&self, limits: &Limits) -> Result<(Client, Door), Fault> {
+    pub(crate) async fn client(&self, limits: &Limits, redactor: &Redactor) -> Result<(Client, Door), Fault> {
         let mut config = self.config().await?;
+        login::hide(redactor, &config.auth_info);
         if config.proxy_url.is_some() {
             return Err(Fault::Access(
                 "a proxy is set for this cluster (proxy-url or HTTPS_PROXY), which is not supported yet: give it a route of its own, or a tunnel".to_owned(),
@@ -70,7 +73,7 @@ impl Access {
             tokio::task::spawn_blocking(move || ClientBuilder::try_from(config).map(ClientBuilder::build));
         match made.await {
             Ok(Ok(client)) => Ok((client, door)),
-            Ok(Err(kube::Error::Auth(error))) => Err(Fault::Credentials(chain(&error))),
+            Ok(Err(kube::Error::Auth(error))) => Err(Fault::Credentials(login::why(&error))),
             Ok(Err(error)) => Err(Fault::Access(chain(&error))),
             Err(_) => Err(Fault::Credentials("the plug-in's thread ended without an answer".to_owned())),
         }
@@ -186,7 +189,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = file(folder.path(), "a", "prod-us", "https://one:6443");
         let access = Access::Context { file: Some(file), context: "prod-eu".to_owned() };
-        let error = access.client(&Limits::default()).await.err().unwrap().to_string();
+        let error = access.client(&Limits::default(), &Redactor::default()).await.err().unwrap().to_string();
         assert!(error.contains("no context `prod-eu`; it has `prod-us`"), "{error}");
     }
 
@@ -200,7 +203,32 @@ mod tests {
              users:\n- name: u\n  user: { exec: { apiVersion: client.authentication.k8s.io/v1, command: \"false\", interactiveMode: Never } }\n";
         fs::write(&path, text).unwrap();
         let access = Access::Context { file: Some(path), context: "c".to_owned() };
-        let fault = access.client(&Limits::default()).await.err().unwrap();
+        let fault = access.client(&Limits::default(), &Redactor::default()).await.err().unwrap();
         assert!(matches!(fault, Fault::Credentials(_)), "{fault:?}");
+    }
+
+    /// P28: a plug-in that writes a token and then fails, or writes something else than it should.
+    ///
+    /// Found: the error held all that the plug-in wrote.
+    #[tokio::test]
+    async fn what_a_plug_in_wrote_is_not_told() {
+        let folder = tempfile::tempdir().unwrap();
+        for script in
+            ["echo canary-1; echo expired >&2; exit 3", "echo '{token: canary-1'", "echo token: canary-1"]
+        {
+            let path = folder.path().join("exec");
+            let text = format!(
+                "apiVersion: v1\nkind: Config\n\
+                 contexts:\n- name: c\n  context: {{ cluster: c, user: u }}\n\
+                 clusters:\n- name: c\n  cluster: {{ server: \"https://127.0.0.1:1\" }}\n\
+                 users:\n- name: u\n  user: {{ exec: {{ apiVersion: client.authentication.k8s.io/v1, command: sh, \
+                 args: [-c, \"{script}\"], env: [{{ name: KEY, value: canary-2 }}], interactiveMode: Never }} }}\n"
+            );
+            fs::write(&path, text).unwrap();
+            let access = Access::Context { file: Some(path), context: "c".to_owned() };
+            let fault = access.client(&Limits::default(), &Redactor::default()).await.err().unwrap();
+            assert!(matches!(fault, Fault::Credentials(_)), "{fault:?}");
+            assert!(!fault.to_string().contains("canary"), "{fault}");
+        }
     }
 }

@@ -115,7 +115,7 @@ impl Configured for Plan {
         for (name, reference) in &self.config.secrets {
             secrets.insert(name.clone(), connect.secret(reference).await?);
         }
-        let sides = Arc::new(Sides::new(self.config.clone(), secrets));
+        let sides = Arc::new(Sides::new(self.config.clone(), secrets, &connect.redactor()));
         let identity = self.identities().into_iter().next().unwrap_or_else(|| Identity::new("kubernetes"));
         let resource = Resource::new(identity)
             .observing::<Staffing>(sides.clone())

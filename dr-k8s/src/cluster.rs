@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use dr_core::resource::Cx;
+use dr_core::resource::{Cx, Redactor};
 use dr_core::{Error, ErrorKind, Region, Result, Side};
 use http_body_util::BodyExt;
 use hyper::{Method, Request, Response, header};
@@ -19,6 +19,7 @@ use crate::access::{Access, Door, chain};
 use crate::config::Limits;
 use crate::discovery::{Served, Versions};
 use crate::error::Fault;
+use crate::login;
 use crate::objects::{List, Status};
 
 /// How many objects are asked for at a time.
@@ -39,6 +40,8 @@ pub(crate) struct Cluster {
     pub(crate) manager: String,
     access: Access,
     limits: Limits,
+    /// Knows what the login holds, once there is one.
+    redactor: Redactor,
     client: tokio::sync::Mutex<Option<(u64, Made)>>,
     groups: tokio::sync::OnceCell<Versions>,
     served: Mutex<BTreeMap<String, Arc<Served>>>,
@@ -99,6 +102,7 @@ impl Cluster {
         config: &crate::config::SideConfig,
         limits: Limits,
         manager: impl Into<String>,
+        redactor: &Redactor,
     ) -> Self {
         Self {
             side,
@@ -107,6 +111,7 @@ impl Cluster {
             manager: manager.into(),
             access: config.access.clone(),
             limits,
+            redactor: redactor.clone(),
             client: tokio::sync::Mutex::new(None),
             groups: tokio::sync::OnceCell::new(),
             served: Mutex::new(BTreeMap::new()),
@@ -233,7 +238,7 @@ impl Cluster {
             let fault = match self.once(cx, &Method::GET, path, None).await {
                 Ok(bytes) => match serde_json::from_slice(&bytes) {
                     Ok(value) => return Ok(value),
-                    Err(error) => return Err(garbled(200, &bytes, error)),
+                    Err(error) => return Err(garbled(200, &bytes, error, &self.redactor)),
                 },
                 Err(fault) => fault,
             };
@@ -305,7 +310,7 @@ impl Cluster {
             if answer.status().is_success() {
                 return Ok(answer);
             }
-            let fault = tokio::time::timeout_at(until, not_a_success(answer)).await;
+            let fault = tokio::time::timeout_at(until, not_a_success(answer, &self.redactor)).await;
             let fault = fault.unwrap_or_else(|_| Fault::Silent(asked.elapsed()));
             if fault.is_unauthenticated() && stale.is_none() {
                 stale = Some(made);
@@ -325,7 +330,7 @@ impl Cluster {
             Some((made, _)) => made + 1,
             None => 0,
         };
-        let (client, door) = self.access.client(&self.limits).await?;
+        let (client, door) = self.access.client(&self.limits, &self.redactor).await?;
         *held = Some((next, Made(client.clone(), door)));
         Ok((next, client))
     }
@@ -354,7 +359,7 @@ fn refused(error: kube::Error) -> Fault {
     match error {
         kube::Error::Service(cause) => unreachable(cause),
         kube::Error::HyperError(error) => unreachable(Box::new(error)),
-        kube::Error::Auth(error) => Fault::Credentials(chain(&error)),
+        kube::Error::Auth(error) => Fault::Credentials(login::why(&error)),
         error => Fault::Access(chain(&error)),
     }
 }
@@ -373,7 +378,7 @@ fn unreachable(cause: Box<dyn std::error::Error + Send + Sync>) -> Fault {
             kind = Some(error.kind());
         }
         if let Some(error) = error.downcast_ref::<kube::client::AuthError>() {
-            credentials = Some(chain(error));
+            credentials = Some(login::why(error));
         }
         untrusted |= error.to_string().contains("invalid peer certificate");
         next = error.source();
@@ -391,7 +396,7 @@ fn unreachable(cause: Box<dyn std::error::Error + Send + Sync>) -> Fault {
     }
 }
 
-async fn not_a_success(answer: Response<Body>) -> Fault {
+async fn not_a_success(answer: Response<Body>, redactor: &Redactor) -> Fault {
     let code = answer.status().as_u16();
     let after = answer
         .headers()
@@ -407,20 +412,25 @@ async fn not_a_success(answer: Response<Body>) -> Fault {
         Ok(status) if status.kind == "Status" => {
             let details = status.details.and_then(|details| details.retry_after_seconds);
             let after = after.or(details.filter(|seconds| *seconds > 0).map(Duration::from_secs));
-            Fault::Said { code, reason: status.reason, message: status.message, after }
+            Fault::Said { code, reason: status.reason, message: login::unsigned(&status.message), after }
         }
-        Ok(_) | Err(_) => Fault::Foreign { code, text: beginning(&bytes), after },
+        Ok(_) | Err(_) => Fault::Foreign { code, text: beginning(&bytes, redactor), after },
     }
 }
 
-fn garbled(code: u16, bytes: &[u8], error: serde_json::Error) -> Fault {
+fn garbled(code: u16, bytes: &[u8], error: serde_json::Error, redactor: &Redactor) -> Fault {
     let is_json = bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte == b'{');
-    if is_json { Fault::Garbled(error) } else { Fault::Foreign { code, text: beginning(bytes), after: None } }
+    if is_json {
+        Fault::Garbled(error)
+    } else {
+        Fault::Foreign { code, text: beginning(bytes, redactor), after: None }
+    }
 }
 
-/// The first words, on one line.
-fn beginning(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(400)]);
+/// The first words, on one line. Masked before they are cut: half a token is known to nobody, and half is too much.
+fn beginning(bytes: &[u8], redactor: &Redactor) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(16_384)]);
+    let text = login::unsigned(&redactor.redact(&text));
     let line: Vec<&str> = text.split_whitespace().collect();
     let line: String = line.join(" ").chars().filter(|c| !c.is_control()).take(120).collect();
     if line.is_empty() { "nothing".to_owned() } else { format!("`{line}`") }

@@ -43,6 +43,7 @@ mod feed;
 mod fence;
 mod fleet;
 mod kept;
+mod login;
 mod note;
 mod objects;
 mod owners;

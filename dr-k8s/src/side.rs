@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dr_core::resource::{At, Cx, Secret};
+use dr_core::resource::{At, Cx, Redactor, Secret};
 use dr_core::{Error, Result, Side};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
@@ -22,9 +22,10 @@ pub(crate) struct Sides {
 }
 
 impl Sides {
-    pub(crate) fn new(config: Config, secrets: BTreeMap<String, Secret>) -> Self {
+    pub(crate) fn new(config: Config, secrets: BTreeMap<String, Secret>, redactor: &Redactor) -> Self {
         let clusters = config.sides.iter().map(|(side, of)| {
-            let cluster = Cluster::new(side.clone(), of, config.limits.clone(), &config.field_manager);
+            let manager = &config.field_manager;
+            let cluster = Cluster::new(side.clone(), of, config.limits.clone(), manager, redactor);
             (side.clone(), Arc::new(cluster))
         });
         let clusters = clusters.collect();
