@@ -54,13 +54,14 @@ impl Configured for HttpConfigured {
         vec!["probe"]
     }
 
-    async fn connect(&self, _connect: &Connect<'_>) -> Result<Resource> {
+    async fn connect(&self, connect: &Connect<'_>) -> Result<Resource> {
+        let plan = Arc::new(self.plan.resolved(connect).await?);
         let tls = if self.plan.secure { Some(tls::connector(self.plan.ca.as_deref())?) } else { None };
-        let prober = Arc::new(HttpProber::new(Arc::clone(&self.plan), tls.clone()));
+        let prober = Arc::new(HttpProber::new(Arc::clone(&plan), tls.clone()));
         let resource = Resource::new(Identity::new(self.url.as_str())).answering(prober);
-        Ok(match &self.plan.ledger {
+        Ok(match &plan.ledger {
             Some(template) => {
-                resource.keeping(Arc::new(HttpLedger::new(template.clone(), Arc::clone(&self.plan), tls)))
+                resource.keeping(Arc::new(HttpLedger::new(template.clone(), Arc::clone(&plan), tls)))
             }
             None => resource,
         })

@@ -9,6 +9,8 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Uri};
 use url::Url;
 
+use super::reference::{flaw_in_header, flaw_in_url};
+
 /// Something wrong with a request as it was configured.
 #[derive(Debug)]
 pub(super) struct Flaw {
@@ -55,8 +57,8 @@ impl HttpCall {
             "https" => true,
             scheme => return Err(flaw(format!("`{scheme}` is not supported: write http:// or https://"))),
         };
-        if parsed.password().is_some() || !parsed.username().is_empty() {
-            return Err(flaw("a URL must not hold a user or a password".to_owned()));
+        if let Some(message) = flaw_in_url(url, &parsed) {
+            return Err(flaw(message));
         }
         let (Some(host), Some(port)) = (parsed.host_str(), parsed.port_or_known_default()) else {
             return Err(flaw("the URL names no host".to_owned()));
@@ -81,6 +83,14 @@ impl HttpCall {
             path: path.parse().map_err(|error| flaw(format!("not a URL: {error}")))?,
             headers: all_headers(host_header, headers)?,
         })
+    }
+
+    /// With headers that only a connected resource knows in the place of what the plan says.
+    pub(super) fn with(mut self, headers: &[(HeaderName, HeaderValue)]) -> Self {
+        for (name, value) in headers {
+            self.headers.insert(name.clone(), value.clone());
+        }
+        self
     }
 
     /// The request as it goes over a connection that is used again, or only once.
@@ -108,6 +118,9 @@ fn all_headers(host: HeaderValue, further: &BTreeMap<String, String>) -> Result<
         if [header::CONNECTION, header::TRANSFER_ENCODING, header::CONTENT_LENGTH].contains(&name) {
             return Err(flaw(format!("`{name}` is set by dr itself")));
         }
+        if let Some(message) = flaw_in_header(&name, value) {
+            return Err(flaw(message));
+        }
         let value =
             HeaderValue::from_str(value).map_err(|_| flaw("not the value of an HTTP header".to_owned()))?;
         headers.insert(name, value);
@@ -121,13 +134,15 @@ pub(super) struct Template {
     method: String,
     url: String,
     headers: BTreeMap<String, String>,
+    secret: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Template {
     pub(super) fn new(method: &str, url: &str, headers: &BTreeMap<String, String>) -> Result<Self, Flaw> {
-        let template = Self { method: method.to_owned(), url: url.to_owned(), headers: headers.clone() };
+        let (method, url) = (method.to_owned(), url.to_owned());
+        let template = Self { method, url, headers: headers.clone(), secret: Vec::new() };
         for part in ["{book}", "{row}"] {
-            if !url.contains(part) {
+            if !template.url.contains(part) {
                 let message = format!("the URL needs `{part}`: rows of different runs must not be mixed up");
                 return Err(Flaw { message, place: Place::Url });
             }
@@ -136,9 +151,15 @@ impl Template {
         Ok(template)
     }
 
+    /// As [`HttpCall::with`].
+    pub(super) fn with(mut self, headers: &[(HeaderName, HeaderValue)]) -> Self {
+        self.secret = headers.to_vec();
+        self
+    }
+
     pub(super) fn fill(&self, book: &str, row: LedgerRow) -> Result<HttpCall, Flaw> {
         let book: String = url::form_urlencoded::byte_serialize(book.as_bytes()).collect();
         let url = self.url.replace("{book}", &book.replace('+', "%20")).replace("{row}", &row.to_string());
-        HttpCall::new(&self.method, &url, &self.headers)
+        Ok(HttpCall::new(&self.method, &url, &self.headers)?.with(&self.secret))
     }
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use dr_core::resource::ConfigError;
-use dr_core::{Region, Side};
+use dr_core::resource::{ConfigError, Connect};
+use dr_core::{Region, Result, Side};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::call::{HttpCall, Template};
 use super::marker::{Marker, MarkerConfig};
+use super::reference;
 use crate::config::settled;
 use crate::resolver::{ResolverConfig, Source};
 
@@ -25,7 +26,7 @@ pub(super) struct HttpConfig {
     /// The method. Default: GET.
     #[serde(default)]
     method: Option<String>,
-    /// Further headers.
+    /// Further headers; credentials by reference: `authorization: "Bearer ${env:TOKEN}"`.
     #[serde(default)]
     headers: BTreeMap<String, String>,
     /// Which answers are good. Default: every 2xx.
@@ -95,6 +96,22 @@ pub(super) struct HttpPlan {
     pub(super) ca: Option<PathBuf>,
     pub(super) secure: bool,
     pub(super) sides: BTreeMap<Side, Region>,
+    /// As the plan says, with references.
+    headers: BTreeMap<String, String>,
+}
+
+impl HttpPlan {
+    /// The same with the secrets that its headers refer to.
+    pub(super) async fn resolved(&self, connect: &Connect<'_>) -> Result<Self> {
+        let secret = reference::resolved(&self.headers, connect).await?;
+        let plan = self.clone();
+        Ok(Self {
+            read: plan.read.with(&secret),
+            write: plan.write.map(|write| write.with(&secret)),
+            ledger: plan.ledger.map(|ledger| ledger.with(&secret)),
+            ..plan
+        })
+    }
 }
 
 impl HttpConfig {
@@ -146,6 +163,7 @@ impl HttpConfig {
             source: Source::from(self.resolver.as_ref()),
             ca: self.tls.ca,
             secure,
+            headers: self.headers,
         });
         settled(plan, wrong)
     }

@@ -6,6 +6,7 @@ mod config;
 mod connection;
 mod ledger;
 mod marker;
+mod reference;
 mod seat;
 mod tls;
 
