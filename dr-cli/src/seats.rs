@@ -310,6 +310,7 @@ impl Thread {
             let prober = resources.get(&outage.probe).and_then(Resource::prober);
             let file = SampleFile::open(&sample_file(&self.order.folder, "probes", index));
             let (Some(prober), Ok(file)) = (prober, file) else { continue };
+            let file = file.redacted_by(&self.redactor);
             let mut spec = ProbeSpec::new(outage);
             spec.accept =
                 Acceptance::new(outage).served_by(self.order.roles.target.clone(), self.order.binds_from);
@@ -386,6 +387,7 @@ impl Thread {
             // Without a writer the book cannot be opened; the rows then say so, one by one.
             let _ = store.open(&cx, &spec.book).await;
         }
+        let file = file.redacted_by(&self.redactor);
         let (keeper, _live) = Bookkeeper::new(spec, via, self.env.clock(), file);
         let (news, stop) = (self.news.clone(), self.stop_ledgers.clone());
         tasks.spawn(async move {

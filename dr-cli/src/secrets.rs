@@ -1,8 +1,35 @@
-//! Where the command finds secrets: environment variables and files.
+//! Where the command finds secrets: environment variables and files. And what takes them out of everything it says.
+
+use std::sync::LazyLock;
 
 use async_trait::async_trait;
-use dr_core::resource::{Secret, SecretRef, SecretSource};
+use dr_core::resource::{Redactor, Secret, SecretRef, SecretSource};
 use dr_core::{Error, ErrorKind, Result};
+
+/// One for the whole process: what one part of a command has read, no other part may say.
+static REDACTOR: LazyLock<Redactor> = LazyLock::new(|| {
+    let redactor = Redactor::default();
+    for name in BESIDE_THE_PLAN {
+        if let Ok(value) = std::env::var(name) {
+            redactor.hide(&Secret::new(value));
+        }
+    }
+    redactor
+});
+
+/// Secrets that no plan has to name: whoever reaches AWS, for the state store or for a resource, may use them.
+const BESIDE_THE_PLAN: [&str; 3] =
+    ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"];
+
+/// What masks every secret that this process has met.
+pub(crate) fn redactor() -> &'static Redactor {
+    &REDACTOR
+}
+
+/// The text as it may be said.
+pub(crate) fn masked(text: &str) -> String {
+    REDACTOR.redact(text)
+}
 
 /// `${env:NAME}` and `${file:/path}`; one trailing line feed of a file is not part of the secret.
 #[derive(Debug, Clone, Copy, Default)]

@@ -14,6 +14,7 @@ use crate::command::run::Kind;
 use crate::exit::Exit;
 use crate::extra::Extra;
 use crate::problem::{Outcome, Problem};
+use crate::secrets::masked;
 
 /// The whole command.
 pub fn main(backends: Backends, extras: Vec<Extra>) -> ExitCode {
@@ -116,9 +117,9 @@ fn tell(problem: &Problem) {
     const ERROR: Style = AnsiColor::Red.on_default().bold();
     const HELP: Style = AnsiColor::Cyan.on_default().bold();
     if !problem.message.is_empty() {
-        anstream::eprintln!("{ERROR}error{ERROR:#}: {}", problem.message);
+        anstream::eprintln!("{ERROR}error{ERROR:#}: {}", masked(&problem.message));
     }
     if let Some(help) = &problem.help {
-        anstream::eprintln!("{HELP} help{HELP:#}: {help}");
+        anstream::eprintln!("{HELP} help{HELP:#}: {}", masked(help));
     }
 }

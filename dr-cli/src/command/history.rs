@@ -8,6 +8,7 @@ use crate::args::StateArgs;
 use crate::bound::load;
 use crate::exit::Exit;
 use crate::problem::Outcome;
+use crate::secrets::masked;
 use crate::state;
 
 /// One line a run, oldest first.
@@ -22,7 +23,7 @@ pub(crate) async fn run(backends: &Backends, args: &StateArgs) -> Outcome {
         let lines = match state.store.read_run(&run).await {
             Ok(lines) => lines,
             Err(error) => {
-                anstream::eprintln!("{run}: {error}");
+                anstream::eprintln!("{run}: {}", masked(&error.to_string()));
                 continue;
             }
         };

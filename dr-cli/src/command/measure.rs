@@ -11,7 +11,7 @@ use dr_core::measure::{
     SampleFile, Vantage, next_row,
 };
 use dr_core::plan::LossSpec;
-use dr_core::resource::{Ask, Cancel, Cx, Redactor, Replication, SeatKind};
+use dr_core::resource::{Ask, Cancel, Cx, Replication, SeatKind};
 use dr_core::time::show_duration;
 use dr_core::{Backends, Env, Resource, ResourceName, Result, RunId, Side, StepId};
 use serde_json::json;
@@ -23,6 +23,7 @@ use crate::exit::Exit;
 use crate::heard::{Beat, KeptAt};
 use crate::kept::Kept;
 use crate::problem::{Outcome, Problem};
+use crate::secrets::{self, masked};
 use crate::state;
 
 const GLANCE: Duration = Duration::from_secs(10);
@@ -44,8 +45,9 @@ struct ToStore {
 impl Publish for ToStore {
     async fn publish(&self, heartbeat: &Heartbeat) -> Result<()> {
         let beat = Beat { heartbeat: heartbeat.clone(), samples: self.samples.clone() };
-        let value = serde_json::to_value(beat)
+        let mut value = serde_json::to_value(beat)
             .map_err(|error| dr_core::Error::invalid("the heartbeat cannot be written").because(error))?;
+        secrets::redactor().redact_json(&mut value);
         self.store.put_heartbeat(&format!("{}.{}", heartbeat.plan, heartbeat.name), value).await
     }
 }
@@ -53,7 +55,7 @@ impl Publish for ToStore {
 /// Looks at every store and asks every probe, until it is stopped.
 async fn keep(loaded: &Loaded, args: &MeasureArgs) -> Outcome {
     let env = Env::system();
-    let resources = loaded.connect(&env, &Redactor::default()).await?;
+    let resources = loaded.connect(&env, secrets::redactor()).await?;
     let state = state::open(loaded, &args.plan).await?;
     let seat = match args.seat.as_str() {
         "outside" => Vantage::Outside,
@@ -127,7 +129,7 @@ async fn sample(
         let mut tasks = tokio::task::JoinSet::new();
         for (index, outage) in loaded.plan.measure.outages.iter().enumerate() {
             let Some(prober) = resources.get(&outage.probe).and_then(Resource::prober) else { continue };
-            let file = SampleFile::open(&kept.file("probes", index, &hour))?;
+            let file = SampleFile::open(&kept.file("probes", index, &hour))?.redacted_by(secrets::redactor());
             let (probe, _watch) = ProbeLoop::new(ProbeSpec::new(outage), prober, env.clock(), file);
             let over = over.clone();
             tasks.spawn(async move {
@@ -179,11 +181,12 @@ async fn write_ledger(
     let known = std::fs::read(&path).ok().and_then(|bytes| LedgerLog::parse(&bytes).ok());
     let mut spec = LedgerSpec::new(loss, &RunId::new(hour));
     spec.first = known.as_ref().map_or(1, next_row);
-    let (keeper, _live) = Bookkeeper::new(spec, via, env.clock(), SampleFile::open(&path)?);
+    let file = SampleFile::open(&path)?.redacted_by(secrets::redactor());
+    let (keeper, _live) = Bookkeeper::new(spec, via, env.clock(), file);
     let over = over.clone();
     tasks.spawn(async move {
         if let Err(error) = keeper.run(over).await {
-            anstream::eprintln!("the ledger stopped: {}", error.chain());
+            anstream::eprintln!("the ledger stopped: {}", masked(&error.chain()));
         }
     });
     Ok(())
@@ -212,7 +215,7 @@ async fn wait_for_the_end(limit: Option<Duration>) {
 
 /// Asks each probe for a while from both seats, and says what callers see.
 async fn glance(loaded: &Loaded, args: &MeasureArgs) -> Outcome {
-    let resources = loaded.connect(&Env::system(), &Redactor::default()).await?;
+    let resources = loaded.connect(&Env::system(), secrets::redactor()).await?;
     if loaded.plan.measure.outages.is_empty() {
         return Err(Problem::new(Exit::Plan, "the plan measures nothing")
             .help("write measure: { outage: { probe: …, every: 250ms } }"));
@@ -244,14 +247,13 @@ async fn glance(loaded: &Loaded, args: &MeasureArgs) -> Outcome {
         let median = took.get(took.len() / 2).copied();
         all_good &= good == asked && asked > 0;
         if args.json {
-            anstream::println!(
-                "{}",
-                json!({ "probe": outage.probe, "asked": asked, "good": good,
-                        "median_ms": median.map(|time| time.as_secs_f64() * 1e3), "last": last })
-            );
+            let mut value = json!({ "probe": outage.probe, "asked": asked, "good": good,
+                        "median_ms": median.map(|time| time.as_secs_f64() * 1e3), "last": last });
+            secrets::redactor().redact_values(&mut value);
+            anstream::println!("{value}");
         } else {
             let median = median.map_or("-".to_owned(), show_duration);
-            let last = last.map_or("nothing".to_owned(), |answer| answer.to_string());
+            let last = last.map_or("nothing".to_owned(), |answer| masked(&answer.to_string()));
             anstream::println!(
                 "{}: {good} of {asked} answers good, median {median}; the last: {last}",
                 outage.probe

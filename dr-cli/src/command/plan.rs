@@ -7,7 +7,7 @@ use dr_core::engine::{Drive, DriveEnd, Driven, Hooks, Means};
 use dr_core::event::{Actor, Began, Entry, FORMAT, Mode, Status};
 use dr_core::journal::MemoryJournal;
 use dr_core::plan::OnFailure;
-use dr_core::resource::{Redactor, Roles, Standing, Urgency};
+use dr_core::resource::{Roles, Standing, Urgency};
 use dr_core::runbook::{Binding, Runbook, Script};
 use dr_core::time::show_duration;
 use dr_core::{Backends, Env};
@@ -20,6 +20,7 @@ use crate::exit::Exit;
 use crate::heard::Probers;
 use crate::problem::Outcome;
 use crate::saved::Saved;
+use crate::secrets;
 use crate::state;
 use crate::view::{Json, View, summary};
 
@@ -65,7 +66,7 @@ pub(crate) async fn look(
     tell: Tell,
 ) -> Outcome<Driven> {
     let env = Env::system();
-    let redactor = Redactor::default();
+    let redactor = secrets::redactor().clone();
     let resources = loaded.connect(&env, &redactor).await?;
     let state = state::open(loaded, args).await?;
     let watchers = Probers { store: state.store.clone(), plan: loaded.plan.clone(), roles: roles.clone() };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dr_core::event::Mode;
 use dr_core::plan::{Measure, Phase, Place, Plan, Step};
-use dr_core::resource::{Cx, Redactor, Replication, Roles, Urgency};
+use dr_core::resource::{Cx, Replication, Roles, Urgency};
 use dr_core::runbook::compile;
 use dr_core::{Backends, Env, ResourceName, RunId, Side, StepId};
 use serde_json::json;
@@ -15,6 +15,7 @@ use super::run::{Kind, begin, unbound};
 use crate::args::RunArgs;
 use crate::bound::{Loaded, load};
 use crate::problem::{Outcome, Problem};
+use crate::secrets;
 
 const FOLLOW_WITHIN: Duration = Duration::from_secs(3600);
 const LOOK_WITHIN: Duration = Duration::from_secs(10);
@@ -54,7 +55,7 @@ struct Pair {
 
 /// Every side that is to follow, of every store. Primaries are observed, not declared.
 async fn pairs(loaded: &Loaded) -> Outcome<Vec<Pair>> {
-    let resources = loaded.connect(&Env::system(), &Redactor::default()).await?;
+    let resources = loaded.connect(&Env::system(), secrets::redactor()).await?;
     let cx = Cx::new(RunId::new("protect"), StepId::new("protect"), LOOK_WITHIN);
     let mut pairs = Vec::new();
     for store in stores(loaded) {

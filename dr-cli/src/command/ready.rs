@@ -15,6 +15,7 @@ use crate::args::ReadyArgs;
 use crate::bound::{Loaded, load};
 use crate::exit::Exit;
 use crate::problem::{Outcome, Problem};
+use crate::secrets;
 use crate::snippet;
 use crate::state;
 
@@ -38,7 +39,7 @@ pub(crate) async fn run(backends: &Backends, args: &ReadyArgs) -> Outcome {
         snippet::show(&findings, &loaded.path, &loaded.plan.text);
         Problem::shown(Exit::Plan)
     })?;
-    let redactor = Redactor::default();
+    let redactor = secrets::redactor().clone();
     let gone = (!args.with_source).then_some(&roles.source);
     let mut proofs = resources(&loaded, &script, gone, &redactor).await;
     proofs.insert(0, (STATE.to_owned(), vec![store(&loaded, args).await]));

@@ -19,6 +19,7 @@ use crate::heard::{self, Probers};
 use crate::pilot::{self, PLAN, Pilot};
 use crate::problem::{Outcome, Problem};
 use crate::seats::{Order, Seats};
+use crate::secrets;
 use crate::state::{self, State};
 
 /// How long nothing is said while the run is taken over.
@@ -143,7 +144,7 @@ async fn make_ready(
     tell: &TellArgs,
 ) -> Outcome<Ready> {
     let env = Env::system();
-    let redactor = Redactor::default();
+    let redactor = secrets::redactor().clone();
     if state::is_from_a_later_release(lines) {
         return Err(Problem::refused(format!("run {run} was driven by a later release of dr"))
             .help("resume it with that release"));

@@ -6,7 +6,7 @@ use dr_core::engine::{Drive, Means};
 use dr_core::event::{Began, DebtKind, FORMAT, Mode, Override};
 use dr_core::journal::Claimed;
 use dr_core::plan::{Finding, OnFailure};
-use dr_core::resource::{AcceptLoss, Call, Promote, Redactor, Roles, Urgency};
+use dr_core::resource::{AcceptLoss, Call, Promote, Roles, Urgency};
 use dr_core::runbook::{Binding, Runbook, Script};
 use dr_core::time::show_duration;
 use dr_core::{Backends, Env, Identity, Timestamp};
@@ -21,6 +21,7 @@ use crate::pilot::{self, PLAN, Pilot};
 use crate::problem::{Outcome, Problem};
 use crate::saved::Saved;
 use crate::seats::{Events, Order, Seats};
+use crate::secrets;
 use crate::state;
 
 /// What kind of run it is.
@@ -117,7 +118,7 @@ pub(crate) async fn begin(
     saved: Option<&Saved>,
 ) -> Outcome {
     let env = Env::system();
-    let redactor = Redactor::default();
+    let redactor = secrets::redactor().clone();
     let state = state::open(&loaded, &args.plan).await?;
     state.fit_for_live(&loaded, &args.plan)?;
     if kind.mode != Mode::Protect && kind.mode != Mode::Guard {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use dr_core::resource::{Cx, Redactor, Replication, Routing, Seen};
+use dr_core::resource::{Cx, Replication, Routing, Seen};
 use dr_core::{Backends, Env, Resource, ResourceName, RunId, StepId};
 use serde_json::json;
 
@@ -13,6 +13,7 @@ use crate::args::StatusArgs;
 use crate::bound::load;
 use crate::exit::Exit;
 use crate::problem::Outcome;
+use crate::secrets::{self, masked};
 use crate::state;
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -34,8 +35,7 @@ struct Sight {
 pub(crate) async fn run(backends: &Backends, args: &StatusArgs) -> Outcome {
     let loaded = load(backends, &args.plan.plan)?;
     let env = Env::system();
-    let redactor = Redactor::default();
-    let resources = loaded.connect(&env, &redactor).await?;
+    let resources = loaded.connect(&env, secrets::redactor()).await?;
     let state = state::open(&loaded, &args.plan).await?;
     let sights = look(&resources).await;
     let writable = writable(&sights);
@@ -44,12 +44,12 @@ pub(crate) async fn run(backends: &Backends, args: &StatusArgs) -> Outcome {
     let debts = state.store.debts().list().await?;
     let twice = writable.values().any(|sides| sides.len() > 1);
     if args.json {
-        let value = json!({
+        let mut value = json!({
             "plan": loaded.plan.name,
             "two_writable": twice,
             "writable": writable,
             "resources": sights.iter().map(|sight| json!({
-                "name": sight.name, "seen": sight.seen, "unknown": sight.why.as_ref().map(|why| redactor.redact(why)),
+                "name": sight.name, "seen": sight.seen, "unknown": sight.why,
             })).collect::<Vec<_>>(),
             "run": open_run.as_ref().map(|(run, folded)| json!({
                 "run": run, "mode": folded.began.mode, "past_no_return": folded.is_past_no_return(),
@@ -58,6 +58,7 @@ pub(crate) async fn run(backends: &Backends, args: &StatusArgs) -> Outcome {
             "claims": claims,
             "debts": debts,
         });
+        secrets::redactor().redact_json(&mut value);
         anstream::println!("{value}");
         return Ok(if twice { Exit::TwoWritable } else { Exit::Success });
     }
@@ -69,7 +70,7 @@ pub(crate) async fn run(backends: &Backends, args: &StatusArgs) -> Outcome {
     }
     anstream::println!("{BOLD}{}{BOLD:#}", loaded.plan.name);
     for sight in &sights {
-        tell(sight, &redactor);
+        tell(sight);
     }
     if let Some((run, folded)) = open_run {
         tell_run(&run, &folded);
@@ -127,7 +128,7 @@ fn all_answer(replication: &Replication) -> bool {
     replication.sides.values().flat_map(|side| &side.nodes).all(|node| node.writable.is_some())
 }
 
-fn tell(sight: &Sight, redactor: &Redactor) {
+fn tell(sight: &Sight) {
     for seen in &sight.seen {
         let headline =
             match seen.group.as_str() {
@@ -145,7 +146,7 @@ fn tell(sight: &Sight, redactor: &Redactor) {
                 }
                 "routing" => serde_json::from_value::<Routing>(seen.data.clone()).ok().map(|routing| {
                     match routing.side() {
-                        Some(side) => format!("{GOOD}callers go to {side}{GOOD:#}"),
+                        Some(side) => format!("{GOOD}callers go to {}{GOOD:#}", masked(side.as_str())),
                         None => format!("{BAD}where callers go is not clear{BAD:#}"),
                     }
                 }),
@@ -156,12 +157,12 @@ fn tell(sight: &Sight, redactor: &Redactor) {
             sight.name,
             headline.unwrap_or_else(|| seen.group.clone())
         );
-        for line in seen.text.lines() {
+        for line in masked(&seen.text).lines() {
             anstream::println!("  {line}");
         }
     }
     if let Some(why) = &sight.why {
-        anstream::println!("\n{BOLD}{}{BOLD:#}  {WARN}unknown{WARN:#}: {}", sight.name, redactor.redact(why));
+        anstream::println!("\n{BOLD}{}{BOLD:#}  {WARN}unknown{WARN:#}: {}", sight.name, masked(why));
     }
 }
 

@@ -94,7 +94,10 @@ fn begin() {
 fn conclude(summary: &Value) {
     if !CONCLUDED.swap(true, Ordering::Relaxed) {
         begin();
-        line(summary);
+        let mut summary = summary.clone();
+        // What is no event was masked by no journal.
+        crate::secrets::redactor().redact_values(&mut summary);
+        line(&summary);
     }
 }
 
