@@ -64,6 +64,12 @@ impl Config {
                 "callers need an account of their own: the fence shuts every account but ours",
             ));
         }
+        if config.user == "default" {
+            wrong.push(ConfigError::new(
+                "/user",
+                "`default` is whoever has not said who he is: this command needs an account of its own",
+            ));
+        }
         for (side, one) in &config.sides {
             let addresses = [("address", Some(&one.address)), ("replicates_at", one.replicates_at.as_ref())];
             for (field, address) in addresses {

@@ -163,6 +163,9 @@ impl Pair {
         if !look.primary {
             return refused("it is a replica: there is nothing to keep from writing");
         }
+        if look.users.iter().any(|user| user.name == self.ours && user.anybody) {
+            return refused("our own account asks for no password: anybody could come in as us");
+        }
         if !look.can_keep() {
             return refused("it runs without a configuration file: a restart would let callers in again");
         }
@@ -196,7 +199,9 @@ impl Pair {
         shutting.extend(users.iter().map(|user| account(user, "off")));
         shutting.push(look.keep_accounts());
         cx.progress.say(format!("shutting {}", server.address));
-        server.admin(cx).await?.at_once(&shutting).await?;
+        let mut session = server.admin(cx).await?;
+        server.can_be_written(&mut session, look.keep_accounts()).await?;
+        session.at_once(&shutting).await?;
 
         // A session that comes in from here on has another number than any that came in before.
         let mut session = server.admin(cx).await?;

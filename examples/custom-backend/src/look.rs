@@ -9,7 +9,7 @@ use crate::note::{ACCOUNT, Note};
 use crate::wire::{Command, Reply, Session, command};
 
 /// What a user may do who only feeds a replica.
-const REPLICATES: [&str; 6] = ["-@all", "+psync", "+replconf", "+ping", "+sync", "+@connection"];
+const REPLICATES: [&str; 4] = ["+psync", "+sync", "+replconf", "+ping"];
 
 #[derive(Debug, Clone)]
 pub(crate) struct Look {
@@ -45,6 +45,8 @@ pub(crate) struct Look {
 pub(crate) struct User {
     pub(crate) name: String,
     pub(crate) on: bool,
+    /// Whether it asks for no password.
+    pub(crate) anybody: bool,
     /// Whether it could do more than feed a replica.
     pub(crate) could_write: bool,
 }
@@ -141,6 +143,9 @@ impl Look {
 
     /// Why somebody could write to it, or could again after a restart; `None`: nobody can.
     pub(crate) fn why_open(&self, ours: &str) -> Option<String> {
+        if self.users.iter().any(|user| user.name == ours && user.anybody) {
+            return Some(format!("our own account `{ours}` asks for no password: anybody can be us"));
+        }
         let open = self.open_accounts(ours);
         if !open.is_empty() {
             return Some(format!("`{}` can come in and write", open.join("`, `")));
@@ -183,12 +188,13 @@ impl User {
     fn read(line: &str) -> Option<Self> {
         let words = words(line);
         let ["user", name, rules @ ..] = words.as_slice() else { return None };
-        let commands = rules.iter().filter(|rule| rule.starts_with(['+', '-']) || **rule == "allcommands");
+        let allowed = rules.iter().filter(|rule| rule.starts_with('+') || **rule == "allcommands");
         let selectors = rules.iter().any(|rule| rule.starts_with('('));
         Some(Self {
             name: (*name).to_owned(),
             on: rules.contains(&"on"),
-            could_write: selectors || commands.into_iter().any(|rule| !REPLICATES.contains(rule)),
+            anybody: rules.contains(&"nopass"),
+            could_write: selectors || allowed.into_iter().any(|rule| !REPLICATES.contains(rule)),
         })
     }
 }
@@ -224,7 +230,7 @@ mod tests {
     #[test]
     fn an_account_that_only_feeds_a_replica_cannot_write_and_any_other_could() {
         let could_write = |line: &str| User::read(line).unwrap().could_write;
-        assert!(!could_write("user replica on #ab resetchannels -@all +psync +replconf +ping"));
+        assert!(!could_write("user replica on #ab resetchannels -@all +psync +replconf +ping -psync|x"));
         assert!(could_write("user app on #ab ~* resetchannels -@all +get +set"));
         assert!(could_write("user default on nopass ~* &* +@all"));
         assert!(could_write("user sly on #ab resetchannels -@all +psync (~* -@all +set)"));

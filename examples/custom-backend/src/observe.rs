@@ -114,8 +114,9 @@ async fn lag(
             return None;
         }
         if now.offset >= primary.offset {
-            let first = now.offset == look.offset;
-            return Some(if first { Duration::ZERO } else { began.elapsed() });
+            // One that has more was read later than its primary.
+            let same = now.offset == primary.offset && now.offset == look.offset;
+            return Some(if same { Duration::ZERO } else { began.elapsed() });
         }
         if Instant::now() + POLL >= until {
             return None;

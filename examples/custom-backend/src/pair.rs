@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::config::Config;
 use crate::error::Trouble;
 use crate::look::Look;
-use crate::wire::{Login, Session};
+use crate::wire::{Command, Login, Session};
 
 #[derive(Debug)]
 pub(crate) struct Pair {
@@ -110,6 +110,19 @@ impl Server {
             }
         }
         Ok(session)
+    }
+
+    /// Tries that its file can be written, before anything is changed that has to be in it.
+    pub(crate) async fn can_be_written(&self, session: &mut Session, keep: Command) -> Result<()> {
+        match session.ask_all(&[keep]).await {
+            Ok(_) => Ok(()),
+            Err(trouble @ (Trouble::Silent | Trouble::Hung | Trouble::Closed | Trouble::Broken)) => {
+                Err(self.failed(trouble).not_happened())
+            }
+            Err(trouble) => Err(Error::refused("its file cannot be written, and a restart would undo it")
+                .because(Error::from(trouble))
+                .on(self.address.clone())),
+        }
     }
 
     /// Refuses where something could promote by itself, or undo what we do.

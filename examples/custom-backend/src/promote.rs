@@ -50,6 +50,7 @@ impl Effect<Promote> for Pair {
         // One moment: no write is acknowledged to a primary that a restart would make a replica again.
         let failed = |trouble| server.failed(trouble);
         let mut session = server.admin(cx).await.map_err(failed)?;
+        server.can_be_written(&mut session, command("CONFIG REWRITE")).await?;
         session.at_once(&[command("REPLICAOF NO ONE"), command("CONFIG REWRITE")]).await.map_err(failed)?;
         self.finish(cx, server, basis).await
     }

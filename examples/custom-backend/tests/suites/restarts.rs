@@ -4,11 +4,11 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use dr_core::ErrorKind;
 use dr_core::resource::{
-    At, Basis, Before, Cx, Fence, FenceOutcome, FenceProof, Fencing, Follow, FollowHow, LossBound, Prepared,
-    Promote, Promotion, Replication, Resource,
+    At, Basis, Before, Cx, Fence, FenceHow, FenceOutcome, FenceProof, Fencing, Follow, FollowHow, LossBound,
+    Prepared, Promote, Promotion, Replication, Resource,
 };
+use dr_core::{ErrorKind, Happened, Timestamp};
 
 use crate::fixture::connect;
 use crate::servers::{Server, Servers, eventually};
@@ -22,7 +22,11 @@ fn nothing() -> Prepared {
 }
 
 async fn fence(resource: &Resource) -> dr_core::Result<FenceProof> {
-    let call: Fence = serde_json::from_value(serde_json::json!({ "in": "east" })).unwrap();
+    fenced(resource, "east").await
+}
+
+async fn fenced(resource: &Resource, side: &str) -> dr_core::Result<FenceProof> {
+    let call: Fence = serde_json::from_value(serde_json::json!({ "in": side })).unwrap();
     match resource.effect::<Fence>().unwrap().apply(&cx(), &call, &nothing()).await? {
         FenceOutcome::Confirmed(proof) => Ok(proof),
         FenceOutcome::Accepted(risk) => panic!("a backend accepts no risk: {risk:?}"),
@@ -34,29 +38,33 @@ async fn holds(resource: &Resource) -> Fencing {
 }
 
 async fn promote(resource: &Resource, basis: Basis) -> dr_core::Result<Promotion> {
-    let call = Promote {
-        side: At::Named("west".into()),
-        accept_loss: None,
-        graceful_for: Duration::ZERO,
-        basis: Some(basis),
-    };
+    promoted(resource, "west", basis).await
+}
+
+async fn promoted(resource: &Resource, side: &str, basis: Basis) -> dr_core::Result<Promotion> {
+    let side = At::Named(side.into());
+    let call = Promote { side, accept_loss: None, graceful_for: Duration::ZERO, basis: Some(basis) };
     resource.effect::<Promote>().unwrap().apply(&cx(), &call, &nothing()).await
 }
 
 async fn follow(resource: &Resource) -> dr_core::Result<FollowHow> {
-    let call = Follow { side: At::Named("east".into()), of: At::Named("west".into()) };
+    followed(resource, "east", "west").await
+}
+
+async fn followed(resource: &Resource, side: &str, of: &str) -> dr_core::Result<FollowHow> {
+    let call = Follow { side: At::Named(side.into()), of: At::Named(of.into()) };
     resource.effect::<Follow>().unwrap().apply(&cx(), &call, &nothing()).await.map(|following| following.how)
 }
 
 async fn switched(resource: &Resource) {
-    let proof = fence(resource).await.unwrap();
-    eventually_promoted(resource, &Basis::Planned { fences: vec![proof] }).await;
+    carried(resource, "east", "west").await;
 }
 
-/// As a run does: until the replica has all of it.
-async fn eventually_promoted(resource: &Resource, basis: &Basis) {
+/// Fences and promotes, as a run does: until the replica has all of it.
+async fn carried(resource: &Resource, from: &str, to: &str) {
+    let basis = Basis::Planned { fences: vec![fenced(resource, from).await.unwrap()] };
     loop {
-        match promote(resource, basis.clone()).await {
+        match promoted(resource, to, basis.clone()).await {
             Err(error) if error.kind() == ErrorKind::NotReady => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -83,7 +91,7 @@ fn say(stream: &mut TcpStream, words: &str) -> String {
     String::from_utf8_lossy(&answer[..read]).into_owned()
 }
 
-/// P8: an account that is shut keeps its sessions, in Redis as elsewhere; each of them is ended.
+/// P37: an account that is shut keeps its sessions: shutting it is no fence, and each of them is ended.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_was_in_before_the_fence_writes_nothing_after_it() {
     let servers = Servers::start().await;
@@ -96,7 +104,7 @@ async fn a_session_that_was_in_before_the_fence_writes_nothing_after_it() {
     assert_eq!(servers.east.ask("GET cart"), "1");
 }
 
-/// P29: callers that try again and again are no writers, and the fence does not wait for them to stop.
+/// Callers that try again and again are no writers, and the fence does not wait for them to stop.
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_knock_after_the_fence_do_not_open_it() {
     let servers = Servers::start().await;
@@ -129,7 +137,7 @@ async fn a_promoted_server_that_crashes_and_starts_again_is_a_primary() {
     assert_eq!(servers.west.ask_as("app", "app-secret", "SET cart 1"), "OK");
 }
 
-/// P10: an old primary with writes of its own is not made to copy anew, which would throw them away.
+/// An old primary with writes of its own is not made to copy anew, which would throw them away.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_primary_with_writes_of_its_own_is_fenced_and_keeps_them() {
     let servers = Servers::start().await;
@@ -154,7 +162,21 @@ async fn an_old_primary_with_writes_of_its_own_is_fenced_and_keeps_them() {
     servers.east.streams().await;
 }
 
-/// P7: an old primary that nobody fenced is shut before anything is asked of it.
+/// P7: it is shut before it is asked what it has, so that nothing is written in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_primary_that_nobody_fenced_is_shut_before_it_may_follow() {
+    let servers = Servers::start().await;
+    let resource = connect(&servers).await;
+    let loss = LossBound::Unknown { why: "a test".to_owned() };
+    let fences = vec![FenceProof::new("east".into(), FenceHow::CutOff, Timestamp::system())];
+    promote(&resource, Basis::Forced { fences, risk: None, loss }).await.unwrap();
+    assert_eq!(servers.east.ask_as("app", "app-secret", "SET cart 1"), "OK");
+    assert_eq!(follow(&resource).await.unwrap_err().kind(), ErrorKind::Refused);
+    assert!(matches!(holds(&resource).await, Fencing::Confirmed(_)), "{:?}", holds(&resource).await);
+    assert_eq!(servers.east.ask("GET cart"), "1");
+}
+
+/// P7: what follows takes no writes, and none after a crash.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_follower_takes_no_writes_and_lets_its_readers_in() {
     let servers = Servers::start().await;
@@ -168,27 +190,19 @@ async fn a_follower_takes_no_writes_and_lets_its_readers_in() {
     servers.east.streams().await;
 }
 
-/// P11: there and back, and no account, note or role is left from the way there.
+/// P11: there and back three times, and no account, note or role is left from the way there.
 #[tokio::test(flavor = "multi_thread")]
 async fn after_there_and_back_everything_is_as_it_was() {
     let servers = Servers::start().await;
     let before = (servers.east.state(), servers.west.state());
     let resource = connect(&servers).await;
-    switched(&resource).await;
-    follow(&resource).await.unwrap();
-    let back: Fence = serde_json::from_value(serde_json::json!({ "in": "west" })).unwrap();
-    let fenced = resource.effect::<Fence>().unwrap().apply(&cx(), &back, &nothing()).await.unwrap();
-    let FenceOutcome::Confirmed(proof) = fenced else { panic!("{fenced:?}") };
-    let call = Promote {
-        side: At::Named("east".into()),
-        accept_loss: None,
-        graceful_for: Duration::ZERO,
-        basis: Some(Basis::Planned { fences: vec![proof] }),
-    };
-    resource.effect::<Promote>().unwrap().apply(&cx(), &call, &nothing()).await.unwrap();
-    let call = Follow { side: At::Named("west".into()), of: At::Named("east".into()) };
-    resource.effect::<Follow>().unwrap().apply(&cx(), &call, &nothing()).await.unwrap();
-    assert_eq!((servers.east.state(), servers.west.state()), before);
+    for _ in 0..3 {
+        for (from, to) in [("east", "west"), ("west", "east")] {
+            carried(&resource, from, to).await;
+            assert_eq!(followed(&resource, from, to).await.unwrap(), FollowHow::Attached);
+        }
+        assert_eq!((servers.east.state(), servers.west.state()), before);
+    }
 }
 
 /// P7: a manager that promotes by itself would make a second primary of the first fence.
@@ -204,4 +218,32 @@ async fn a_pair_that_sentinel_watches_is_not_touched() {
     assert_eq!(servers.east.state(), before);
     let seen = resource.observer::<Replication>().unwrap().observe(&cx()).await.unwrap();
     assert_eq!(seen.sides["east"].manager, "sentinel");
+}
+
+/// P7: what a restart would undo is refused before anybody is shut out or anything is promoted.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_file_cannot_be_written_nothing_is_fenced_and_nothing_promoted() {
+    let servers = Servers::start().await;
+    let resource = connect(&servers).await;
+    servers.east.make_its_file_unwritable();
+    let refused = fence(&resource).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.happened()), (ErrorKind::Refused, Happened::No), "{refused:?}");
+    assert_eq!(servers.east.ask_as("app", "app-secret", "SET cart 1"), "OK");
+
+    servers.west.make_its_file_unwritable();
+    let loss = LossBound::Unknown { why: "a test".to_owned() };
+    let fences = vec![FenceProof::new("east".into(), FenceHow::CutOff, Timestamp::system())];
+    let refused = promote(&resource, Basis::Forced { fences, risk: None, loss }).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.happened()), (ErrorKind::Refused, Happened::No), "{refused:?}");
+    assert_eq!(servers.west.replication("role"), "slave");
+}
+
+/// An account that asks for no password is everybody's, and a fence that leaves it on is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_fenced_while_anybody_can_come_in_as_us() {
+    let servers = Servers::start().await;
+    let resource = connect(&servers).await;
+    fence(&resource).await.unwrap();
+    servers.east.ask("ACL SETUSER dr nopass");
+    assert!(matches!(holds(&resource).await, Fencing::Open { .. }), "{:?}", holds(&resource).await);
 }

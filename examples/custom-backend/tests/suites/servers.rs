@@ -69,6 +69,13 @@ impl Server {
         assert!(self.answers().await, "{}", fs::read_to_string(self.folder.path().join("log")).unwrap());
     }
 
+    /// A folder stands where its file was.
+    pub(crate) fn make_its_file_unwritable(&self) {
+        let file = self.folder.path().join("redis.conf");
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(&file).unwrap();
+    }
+
     /// Whether it answers, before it ends.
     async fn answers(&self) -> bool {
         let ended = || self.process.lock().unwrap_or_else(PoisonError::into_inner).try_wait().unwrap();
