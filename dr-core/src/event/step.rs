@@ -109,9 +109,12 @@ fn next(status: Status, edge: Edge) -> Option<Status> {
         }
         // It could not even be looked at again: what was in doubt stays so.
         (Edge::Fail { again: false, .. }, InDoubt) => Some(InDoubt),
-        (Edge::Settle(Found::Done), Started | Retrying | InDoubt) => Some(Retrying),
-        (Edge::Settle(Found::NotDone | Found::Cancelled), Started | Retrying | InDoubt) => Some(Failed),
-        (Edge::Settle(Found::Unknown), Started | Retrying | InDoubt) => Some(InDoubt),
+        // One that failed may be in doubt as well: not done is no proof that it never will be.
+        (Edge::Settle(Found::Done), Started | Retrying | InDoubt | Failed) => Some(Retrying),
+        (Edge::Settle(Found::NotDone | Found::Cancelled), Started | Retrying | InDoubt | Failed) => {
+            Some(Failed)
+        }
+        (Edge::Settle(Found::Unknown), Started | Retrying | InDoubt | Failed) => Some(InDoubt),
         (Edge::Skip, Pending | Started | Retrying | Failed | InDoubt) => Some(Skipped),
         (Edge::Preview, Pending) => Some(Previewed),
         // An optional step that failed is skipped, and may have acted all the same.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use dr_core::engine::DriveEnd;
 use dr_core::event::{Ending, Event, Request, Status, Suspension};
+use dr_testkit::model::Fault;
 use dr_testkit::{Controls, Rig, Run, settled};
 
-use super::support::{MOVE, SCALES, ended, shop, suspended};
+use super::support::{MOVE, PROMOTE, SCALES, Shop, ended, shop, suspended};
 
 async fn with(rig: &Rig, say: impl AsyncFnOnce(&Controls)) -> Run {
     let (drive, controls) = rig.begin().await;
@@ -144,6 +145,102 @@ async fn an_abort_after_the_point_of_no_return_stops_and_undoes_nothing() {
     ended(&run, Ending::Aborted);
     assert_eq!(run.count(|event| matches!(event, Event::UndoStarted { .. })), 0);
     assert_eq!(shop.orders.writable(), ["west".into()]);
+}
+
+/// P30: the process dies while it waits for a side that is silent, and a person ends the run when the side is back.
+/// Found: what the side was before was never read, and the run stayed stuck for ever.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_died_before_a_silent_side_can_be_ended_once_it_answers() {
+    let shop = shop();
+    let before = shop.world.snapshot();
+    shop.world.fail("east", Fault::BlackHole);
+    let plan = PROMOTE.replace("fence: orders", "fence: orders, when_unreachable: { accept_after: 10m }");
+    let rig = Rig::new(&shop.world, &plan).unplanned();
+    let run = with(&rig, async |controls| {
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        controls.interrupt();
+        controls.interrupt();
+    })
+    .await;
+    suspended(&run, Suspension::Interrupted);
+    let (drive, controls) = rig.begin_again().await;
+    controls.ask(Request::Abort);
+    suspended(&rig.rest(drive).await, Suspension::Stuck);
+    shop.world.heal("east");
+    ended(&rig.resume().await, Ending::Aborted);
+    assert_eq!(settled(&shop.world).await, before);
+}
+
+/// P21 and P30: a process dies at any moment of a move, the middle of its promotion among them, and a person ends the run.
+/// Found: a run that died with its promotion's intent durable was held for ever, by abort and by resume.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_died_at_any_moment_is_brought_to_its_end_by_an_abort() {
+    let mut looked = false;
+    for (after, unplanned) in (0..3_000).step_by(20).flat_map(|after| [(after, false), (after, true)]) {
+        let shop = shop();
+        let before = shop.world.snapshot();
+        let rig = Rig::new(&shop.world, MOVE);
+        let rig = if unplanned { rig.unplanned() } else { rig };
+        let run = with(&rig, async |controls| {
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            controls.interrupt();
+            controls.interrupt();
+        })
+        .await;
+        let DriveEnd::Suspended(Suspension::Interrupted) = run.driven.end else { continue };
+        let (drive, controls) = rig.begin_again().await;
+        controls.ask(Request::Abort);
+        let run = rig.rest(drive).await;
+        ended(&run, Ending::Aborted);
+        assert_eq!(shop.world.violations(), [], "after {after} ms: {}", run.story());
+        assert_eq!(shop.orders.writable().len(), 1, "after {after} ms: {}", run.story());
+        if shop.orders.writable() != ["west".into()] {
+            assert_eq!(settled(&shop.world).await, before, "after {after} ms: {}", run.story());
+        }
+        looked |= run.count(|event| matches!(event, Event::Settled { .. })) > 0;
+    }
+    assert!(looked, "none of them died in the middle of the promotion");
+}
+
+/// What an abort comes to when a process died while a promotion is pending for so long.
+async fn aborted_while_pending(shop: &Shop, stalled: u64) -> (Rig, Run) {
+    shop.orders.stall_promotions(Duration::from_secs(stalled));
+    let rig = Rig::new(&shop.world, PROMOTE);
+    let run = with(&rig, async |controls| {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        controls.interrupt();
+        controls.interrupt();
+    })
+    .await;
+    suspended(&run, Suspension::Interrupted);
+    assert_eq!(run.step("promote/promote:orders").status, Status::Started, "{}", run.story());
+    let (drive, controls) = rig.begin_again().await;
+    controls.ask(Request::Abort);
+    let run = rig.rest(drive).await;
+    (rig, run)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_abort_cancels_a_promotion_that_is_pending_and_puts_everything_back() {
+    let shop = shop();
+    let before = shop.world.snapshot();
+    let (_, run) = aborted_while_pending(&shop, 2_000).await;
+    ended(&run, Ending::Aborted);
+    tokio::time::sleep(Duration::from_secs(3_000)).await;
+    assert_eq!((shop.world.snapshot(), shop.world.violations()), (before, vec![]));
+}
+
+/// P36: what cannot be cancelled may still take effect: the run is held, and ends as soon as that is known.
+#[tokio::test(start_paused = true)]
+async fn an_abort_waits_for_a_promotion_that_cannot_be_cancelled() {
+    let shop = shop();
+    shop.orders.lose_control();
+    let (rig, run) = aborted_while_pending(&shop, 200).await;
+    suspended(&run, Suspension::Held);
+    suspended(&rig.resume().await, Suspension::Held);
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    ended(&rig.resume().await, Ending::Aborted);
+    assert_eq!((shop.orders.writable(), shop.world.violations()), (vec!["west".into()], vec![]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,7 +30,7 @@ impl Drive {
                 Rested::Applied { at, attempt, result: Err(error) } => {
                     self.failed(at, attempt, &error, &mut events, &mut follow);
                 }
-                Rested::Settled { at, found } => self.settled(at, found, &mut events),
+                Rested::Settled { at, found } => self.settled(at, found, &mut events, &mut follow),
                 Rested::Undone { at, result } => self.undone(at, result, &mut events),
                 Rested::Observed { when, resource, seen, why } => {
                     if when == "after" {
@@ -56,7 +56,8 @@ impl Drive {
     ) {
         let id = self.schedule.id(at).clone();
         let class = self.class(&id);
-        if !self.may_start() {
+        let heard_out = self.may_hear_out(&id) && result.as_ref().is_ok_and(Prepared::is_already);
+        if !self.may_start() && !heard_out {
             // While it was looked at the run was told to stop, or broke: nothing of it is begun.
             self.busy.remove(&at);
             self.schedule.put_back(at);
@@ -157,16 +158,37 @@ impl Drive {
             && self.state.crossed().all(|crossed| crossed == id)
     }
 
+    /// Whether a step is tried although a person ended the run: a point of no return that has happened, to hear what it left.
+    fn may_hear_out(&self, id: &StepId) -> bool {
+        self.state.abort.is_some()
+            && self.state.turned_back.is_none()
+            && !self.is_interrupted()
+            && self.state.crossed().any(|crossed| crossed == id)
+    }
+
     /// What was there before a step's first attempt.
     pub(super) fn before_of(&self, id: &StepId) -> Option<Before> {
         self.state.steps.get(id)?.was.as_ref().map(|was| was.before.clone())
     }
 
-    pub(super) fn settled(&mut self, at: Index, found: Found, events: &mut Vec<Event>) {
+    pub(super) fn settled(
+        &mut self,
+        at: Index,
+        found: Found,
+        events: &mut Vec<Event>,
+        follow: &mut Vec<Flight>,
+    ) {
         let id = self.schedule.id(at).clone();
         events.push(Event::Settled { step: id.clone(), found });
         if found == Found::Done {
             // Tried once more, which changes nothing and says what it left.
+            if self.may_hear_out(&id)
+                && let Some(action) = self.runbook.action(&id).map(Arc::clone)
+            {
+                let attempt = self.state.steps.get(&id).map_or(1, |state| state.attempts + 1);
+                follow.push(attempt::prepare(at, attempt, action, self.cx(at, &id, attempt)));
+                return;
+            }
             self.busy.remove(&at);
             self.schedule.put_back(at);
             return;

@@ -5,6 +5,7 @@ use futures_util::StreamExt;
 use super::{Drive, DriveEnd};
 use crate::engine::{attempt, ending};
 use crate::event::{Ending, Event, Status, Suspension};
+use crate::ids::StepId;
 use crate::journal::{Durability, JournalError};
 use crate::plan::OnFailure;
 use crate::resource::Class;
@@ -24,6 +25,9 @@ impl Drive {
             let why = format!("aborted by {actor}: {reason}");
             let doubt = self.state.crossed().find(|step| !self.has_succeeded(step)).cloned();
             if let Some(doubt) = doubt {
+                if self.look_into(&doubt) {
+                    return Ok(None);
+                }
                 let told = format!(
                     "{why}; but {doubt} may still take effect: the claims stay until it is known, resume"
                 );
@@ -52,6 +56,25 @@ impl Drive {
         self.suspend(Suspension::Held, "no step can start: each that is left waits for one that failed")
             .await
             .map(Some)
+    }
+
+    /// Looks once in each drive at a point of no return that an earlier drive left in doubt, in a run that a person ends:
+    /// what did not happen is cancelled, what did is heard out. Without it no later drive could end the run.
+    fn look_into(&mut self, doubt: &StepId) -> bool {
+        let Some((at, action)) = self.schedule.index(doubt).zip(self.runbook.action(doubt).map(Arc::clone))
+        else {
+            return false;
+        };
+        if self.first_tried.contains_key(&at) {
+            return false;
+        }
+        let attempt = self.state.steps.get(doubt).map_or(1, |state| state.attempts);
+        let cx = self.cx(at, doubt, attempt);
+        let alone = self.state.crossed().all(|crossed| crossed == doubt);
+        let cancel = alone.then(|| self.before_of(doubt)).flatten();
+        self.busy.insert(at);
+        self.flights.push(attempt::settle(at, action, cx, cancel, self.env.clone()));
+        true
     }
 
     pub(super) async fn decide_broken(
