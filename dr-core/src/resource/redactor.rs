@@ -258,6 +258,7 @@ mod tests {
             "p@ss&quot;w/rd!&gt;&#39;s",
             "p@ss\"w/\n    rd!>'s",
             "p@ss\\\"w/\\nrd!>'s",
+            "p@ss\\\"w/\\\\\\nrd!>'s",
             "dXNlcjpwQHNzIncvcmQhPidz",
             "dXNlcjpwQHNzIncv\r\ncmQhPidz",
             "7040737322772F7264213E2773",

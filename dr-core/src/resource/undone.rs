@@ -86,6 +86,10 @@ fn meaning(text: &[u8], at: usize) -> Option<(usize, Vec<u8>)> {
 }
 
 fn escape(rest: &[u8]) -> Option<(usize, Vec<u8>)> {
+    // A shell's line goes on in the next one, as JSON writes it.
+    if rest.starts_with(br"\\\n") || rest.starts_with(br"\\\r") {
+        return Some((blanks(rest, 4), Vec::new()));
+    }
     match rest.get(1)? {
         meant @ (b'"' | b'\'' | b'\\' | b'/') => Some((2, vec![*meant])),
         b'n' | b'r' | b'\n' | b'\r' => Some((blanks(rest, 2), Vec::new())),
@@ -148,6 +152,7 @@ mod tests {
         assert_eq!(places(r#"x p\"\u0040s y"#, "p\"@s"), [r#"p\"\u0040s"#]);
         assert_eq!(places("x p&#64;&lt;&#x27;s y", "p@<'s"), ["p&#64;&lt;&#x27;s"]);
         assert_eq!(places("x pass\r\n    word y\\nx", "password"), ["pass\r\n    word"]);
+        assert_eq!(places(r"x pass\\\nword y", "password"), [r"pass\\\nword"]);
         assert_eq!(places("%41 pass %41", "pass"), ["pass"]);
     }
 
