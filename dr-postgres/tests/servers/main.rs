@@ -7,6 +7,8 @@ mod fencing;
 #[cfg(test)]
 mod following;
 #[cfg(test)]
+mod hardship;
+#[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod observing;

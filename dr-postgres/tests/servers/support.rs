@@ -17,6 +17,8 @@ use dr_core::resource::{
 };
 use dr_core::{Backend, Clock, Error, ErrorKind, Result, RunId, Side, StepId, SystemClock, async_trait};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 pub(crate) const EAST: &str = "east";
@@ -121,7 +123,7 @@ impl Pair {
     /// The configuration with both servers behind a command, as behind ssh.
     pub(crate) fn config_by_command(&self) -> Value {
         let mut config = self.config();
-        let prefix = if fs::metadata("/proc/self").unwrap().uid() == 0 {
+        let prefix = if is_root() {
             let (uid, gid) = account();
             vec![
                 "setpriv".to_owned(),
@@ -394,6 +396,98 @@ impl BlackHole {
     }
 }
 
+/// An address behind which a server answers, but late: each byte is on its way for that long, in both directions.
+#[derive(Debug)]
+pub(crate) struct SlowLink {
+    pub(crate) port: u16,
+    accepting: tokio::task::JoinHandle<()>,
+}
+
+impl SlowLink {
+    pub(crate) async fn to(server: u16, one_way: Duration) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let accept = async move {
+            let mut calls = tokio::task::JoinSet::new();
+            while let Ok((caller, _)) = listener.accept().await {
+                let Ok(callee) = tokio::net::TcpStream::connect(("127.0.0.1", server)).await else {
+                    continue;
+                };
+                let ((from_caller, to_caller), (from_callee, to_callee)) =
+                    (caller.into_split(), callee.into_split());
+                calls.spawn(late(from_caller, to_callee, one_way));
+                calls.spawn(late(from_callee, to_caller, one_way));
+            }
+        };
+        Self { port, accepting: tokio::spawn(accept) }
+    }
+}
+
+impl Drop for SlowLink {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+/// Hands on what it reads, each piece when its time on the way is over.
+async fn late(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, way: Duration) {
+    let (sender, mut on_the_way) = tokio::sync::mpsc::unbounded_channel::<(tokio::time::Instant, Vec<u8>)>();
+    let read = async move {
+        let mut piece = vec![0; 16 * 1024];
+        while let Ok(1..) = from.read(&mut piece).await.inspect(|length| piece.truncate(*length)) {
+            let arrives = tokio::time::Instant::now() + way;
+            if sender.send((arrives, std::mem::replace(&mut piece, vec![0; 16 * 1024]))).is_err() {
+                break;
+            }
+        }
+    };
+    let write = async move {
+        while let Some((arrives, piece)) = on_the_way.recv().await {
+            tokio::time::sleep_until(arrives).await;
+            if to.write_all(&piece).await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::join!(read, write);
+}
+
+/// A small disk under a server's log, as root alone can make one. Gone when dropped: the server is killed before.
+#[derive(Debug)]
+pub(crate) struct SmallDisk {
+    server: Server,
+    at: PathBuf,
+}
+
+impl SmallDisk {
+    /// The server is down; its log moves to a disk on which so many bytes are free beyond it.
+    pub(crate) fn under(server: &Server, free: u64) -> Self {
+        let (wal, at) = (server.data.join("pg_wal"), server.data.with_file_name("small"));
+        let used: u64 = fs::read_dir(&wal)
+            .unwrap()
+            .filter_map(|entry| entry.ok()?.metadata().ok())
+            .map(|file| file.len() + 4096)
+            .sum();
+        server.run(&["mkdir", at.to_str().unwrap()]);
+        let size = format!("size={},mode=777", used + free);
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "none"]).arg(&at).status();
+        assert!(mounted.unwrap().success());
+        let disk = Self { server: server.clone(), at };
+        let moved = disk.at.join("wal");
+        server.run(&["cp", "-a", wal.to_str().unwrap(), moved.to_str().unwrap()]);
+        server.run(&["rm", "-r", wal.to_str().unwrap()]);
+        server.run(&["ln", "-s", moved.to_str().unwrap(), wal.to_str().unwrap()]);
+        disk
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        self.server.kill();
+        let _ = Command::new("umount").arg("--lazy").arg(&self.at).status();
+    }
+}
+
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -410,9 +504,14 @@ fn binaries() -> PathBuf {
         .expect("PostgreSQL 14 or newer: apt-get install postgresql")
 }
 
+/// Whether this process may do everything.
+pub(crate) fn is_root() -> bool {
+    fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
 /// Whom servers run as: PostgreSQL refuses root.
 fn as_postgres(words: &[&str]) -> Command {
-    let root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    let root = is_root();
     let mut command = Command::new(if root { "setpriv" } else { words[0] });
     if root {
         let (uid, gid) = account();
