@@ -230,6 +230,13 @@ impl Cloud {
         assert_eq!(finish(child).code, -1, "it was over before it was killed");
     }
 
+    /// Whether a run is open, or holds what it claimed.
+    pub(crate) fn is_open(&self) -> bool {
+        let plan = self.plan(FAILOVER);
+        let claims = self.dr(&["claims", plan.to_str().unwrap(), "--json"]).ends(0);
+        !serde_json::from_str::<Vec<Value>>(&claims.out).unwrap().is_empty()
+    }
+
     /// The events of the newest run.
     pub(crate) fn events(&self) -> Vec<Value> {
         events(&self.aws)

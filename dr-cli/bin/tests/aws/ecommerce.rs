@@ -62,50 +62,6 @@ fn a_lost_region_is_failed_over_and_measured_from_its_callers_seat() {
     assert!(changed.is_empty(), "{changed:?}");
 }
 
-/// The failover, killed as soon as AWS was asked for that and resumed by another process, ends as the undisturbed one.
-#[track_caller]
-fn killed_and_resumed(action: &str) {
-    let cloud = Cloud::up();
-    cloud.lose_the_east();
-    cloud.killed(&["failover"], FAILOVER, action);
-    let plan = cloud.plan(FAILOVER);
-    cloud.dr(&["resume", plan.to_str().unwrap(), "--take-over"]).ends(11);
-    recovered(&cloud);
-    let promotions = cloud.aws.calls().iter().filter(|call| call.action == "PromoteReadReplica").count();
-    assert_eq!(promotions, 1, "a promotion was asked for twice");
-}
-
-#[test]
-fn a_failover_killed_while_nodes_are_added_is_resumed_to_the_same_end() {
-    killed_and_resumed("UpdateNodegroupConfig");
-}
-
-/// P21: SIGKILL as soon as RDS was asked to promote; it is asked once.
-#[test]
-fn a_failover_killed_in_the_middle_of_its_promotion_is_resumed_to_the_same_end() {
-    killed_and_resumed("PromoteReadReplica");
-}
-
-#[test]
-fn a_failover_killed_while_it_moves_the_record_is_resumed_to_the_same_end() {
-    killed_and_resumed("ChangeResourceRecordSets");
-}
-
-/// P30: the process dies before the point of no return, and every API of the source swallows what it is sent.
-#[test]
-fn a_failover_is_aborted_and_put_back_while_the_source_is_gone() {
-    let cloud = Cloud::up();
-    cloud.lose_the_east();
-    let before = cloud.seen();
-    cloud.killed(&["failover"], FAILOVER, "UpdateNodegroupConfig");
-    let plan = cloud.plan(FAILOVER);
-    cloud.dr(&["abort", plan.to_str().unwrap(), "--reason", "the region is coming back"]).ends(14);
-    let after = cloud.seen();
-    assert_eq!((&after.nodes, &after.staff[WEST]), (&before.nodes, &before.staff[WEST]));
-    assert_eq!(cloud.aws.rds(WEST).instance(REPLICA).is_replica(), Some(true));
-    cloud.evidence_verifies();
-}
-
 /// P29: a quota that blocks, and the exact override in the refusal.
 #[test]
 fn without_room_for_nine_nodes_nothing_is_touched_and_the_override_is_named() {

@@ -12,6 +12,7 @@ mod asking;
 mod aurora;
 mod by_hand;
 mod cloud;
+mod crashes;
 mod crew;
 mod ecommerce;
 mod failback;
@@ -24,4 +25,7 @@ mod probers;
 #[path = "../e2e/support.rs"]
 #[expect(dead_code, reason = "the other tests of the command use all of it")]
 mod support;
+#[path = "../e2e/sweep.rs"]
+#[expect(dead_code, reason = "the sandbox's journals are files")]
+mod sweep;
 mod taken_over;

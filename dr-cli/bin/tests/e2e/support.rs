@@ -139,15 +139,24 @@ impl Sandbox {
 
     /// The same with further arguments for `dr sandbox up`.
     pub(crate) fn with(arguments: &[&str]) -> Self {
+        Self::lasting("5m", arguments)
+    }
+
+    /// The same with an end of its own.
+    pub(crate) fn lasting(until: &str, arguments: &[&str]) -> Self {
         let sandbox = Self { folder: roomy_folder() };
-        let up = ["up", "--for", "5m"].iter().chain(arguments);
-        sandbox.sandbox(&up.copied().collect::<Vec<_>>()).ends(0);
+        sandbox.sandbox(&[&["up", "--for", until], arguments].concat()).ends(0);
         sandbox.serves();
         sandbox
     }
 
     pub(crate) fn dir(&self) -> PathBuf {
         self.folder.path().join("sandbox")
+    }
+
+    /// Where everything of it is.
+    pub(crate) fn state(&self) -> Value {
+        serde_json::from_slice(&std::fs::read(self.dir().join("state.json")).unwrap()).unwrap()
     }
 
     pub(crate) fn plan(&self) -> PathBuf {
@@ -297,8 +306,7 @@ impl Sandbox {
     /// Asks a region's own database, on its own machine.
     #[track_caller]
     pub(crate) fn asked(&self, side: &str, query: &str) -> String {
-        let state: Value =
-            serde_json::from_slice(&std::fs::read(self.dir().join("state.json")).unwrap()).unwrap();
+        let state = self.state();
         let psql = format!("{}/psql", state["bin"].as_str().unwrap());
         let (host, port) = state["regions"][side]["postgres"].as_str().unwrap().split_once(':').unwrap();
         let said = self.sandbox(&[

@@ -58,15 +58,19 @@ fn order(name: &str, port: u16, servers: &[SocketAddr]) -> Option<()> {
 
 /// One write there; `None` unless it was acknowledged.
 pub(crate) fn post(address: SocketAddr, host: &str, path: &str) -> Option<()> {
+    answer(address, host, path)?.starts_with(b"HTTP/1.1 200").then_some(())
+}
+
+/// What was heard in answer to one write there; `None` if there was nobody to send it to.
+pub(crate) fn answer(address: SocketAddr, host: &str, path: &str) -> Option<Vec<u8>> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     let request =
         format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).ok()?;
     let mut answer = Vec::new();
     // What was read before an error is what was said.
-    let _ = stream.read_to_end(&mut answer);
-    answer.starts_with(b"HTTP/1.1 200").then_some(())
+    let _ = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_end(&mut answer));
+    Some(answer)
 }
 
 /// What one name server answers for the name.

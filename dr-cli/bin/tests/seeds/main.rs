@@ -10,10 +10,17 @@
 
 mod callers;
 mod clusters;
+mod crashes;
 mod fitted;
 mod host;
+#[path = "../e2e/ledger.rs"]
+#[expect(dead_code, reason = "the sandbox's own histories use all of it")]
+mod ledger;
 mod runbook;
 #[path = "../e2e/support.rs"]
 #[expect(dead_code, reason = "the other tests of the command use all of it")]
 mod support;
+#[path = "../e2e/sweep.rs"]
+#[expect(dead_code, reason = "the command's other sweeps use all of it")]
+mod sweep;
 mod world;

@@ -17,7 +17,7 @@ use crate::callers::{Callers, dig};
 use crate::clusters::{Cluster, Staff};
 use crate::fitted::Fitted;
 use crate::host::Host;
-use crate::support::{DR, SOURCE, Said, Sandbox, TARGET, dr, finish, run, until};
+use crate::support::{DR, SOURCE, Said, Sandbox, TARGET, dr, run, until};
 
 /// The name that callers use.
 pub(crate) const NAME: &str = "teei.example.com";
@@ -67,7 +67,15 @@ impl World {
 
     /// The same with a record that is remembered for so many seconds.
     pub(crate) fn with_ttl(ttl: u32) -> Self {
-        let sandbox = Sandbox::with(&["--load", "20"]);
+        Self::on(Sandbox::with(&["--load", "20"]), ttl)
+    }
+
+    /// The same for many rounds.
+    pub(crate) fn for_a_sweep() -> Self {
+        Self::on(Sandbox::lasting("1h", &["--load", "20"]), TTL)
+    }
+
+    fn on(sandbox: Sandbox, ttl: u32) -> Self {
         let state = std::fs::read(sandbox.dir().join("state.json")).unwrap();
         let state: Value = serde_json::from_slice(&state).unwrap();
         let host = Host::start();
@@ -236,16 +244,8 @@ impl World {
         });
     }
 
-    /// Begins it, and kills it when that event is in the journal.
-    #[track_caller]
-    pub(crate) fn killed(&self, verb: &[&str], plan: &str, moment: (&str, &str)) {
-        let mut child = self.begin(verb, plan);
-        self.awaits(moment);
-        child.kill().unwrap();
-        assert_eq!(finish(child).code, -1, "it was over before it was killed");
-    }
-
-    fn runs(&self) -> Vec<PathBuf> {
+    /// The folders of the runs, oldest first.
+    pub(crate) fn runs(&self) -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(self.sandbox.beside("witness/runs")) else { return Vec::new() };
         let mut all: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
         all.sort();
@@ -257,6 +257,19 @@ impl World {
         let Some(run) = self.runs().pop() else { return Vec::new() };
         let text = std::fs::read_to_string(run.join("journal.ndjson")).unwrap_or_default();
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Whether a run is open, or holds what it claimed.
+    pub(crate) fn is_open(&self) -> bool {
+        let claims = std::fs::read_dir(self.sandbox.beside("witness/claims"));
+        claims.is_ok_and(|mut all| all.next().is_some())
+    }
+
+    /// Waits until nobody who measures sees an outage.
+    pub(crate) fn is_at_peace(&self) {
+        until("an end of the outage", || {
+            self.heartbeats().iter().all(|beat| beat["outage"].is_null()).then_some(())
+        });
     }
 
     /// The newest bundle.

@@ -1,5 +1,6 @@
 //! What needs two regions: real servers, real processes, real kills.
 
+mod attacks;
 mod crashes;
 mod demos;
 mod machines;
