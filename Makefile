@@ -39,6 +39,10 @@ test: test-deps ## Installs what the tests need and runs all of them.
 simulate: ## Lives a hundred thousand random histories of random plans and checks every promise in each (HISTORIES=…).
 	DR_HISTORIES=$(HISTORIES) cargo test --release --package dr-testkit --test simulation -- --nocapture
 
+.PHONY: soak
+soak: test-deps ## SIGKILL at every event of every move on real servers: hours; DR_EVENTS=12..17 is some of them.
+	DR_EVERY_EVENT=1 cargo test --package dr --test e2e --test seeds --test aws any_event -- --nocapture --test-threads=1
+
 lint: ## Formats, clippy and docs, warnings denied.
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
