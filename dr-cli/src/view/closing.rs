@@ -36,7 +36,8 @@ pub(crate) fn render(driven: &Driven, bundle: Option<&Path>) -> String {
         DriveEnd::Suspended(why) => (BAD, why.as_str()),
     };
     let mut out = format!("\n{style}{}{style:#}: {}\n", word.to_uppercase(), driven.text);
-    if !state.began.outages.is_empty() && driven.end != DriveEnd::Ended(Ending::Refused) {
+    let measures = !(state.began.outages.is_empty() && state.began.losses.is_empty());
+    if measures && driven.end != DriveEnd::Ended(Ending::Refused) {
         out.push_str(&measured(state));
     }
     for debt in &state.debts {
