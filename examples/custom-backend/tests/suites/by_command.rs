@@ -34,13 +34,15 @@ fn the_plan_passes_its_checks_and_can_be_carried_out_by_hand() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("plan.yaml"), plan()).unwrap();
     let told = succeeds(&dr(&["check", "plan.yaml"], folder.path()));
-    assert!(!told.contains("error") && !told.contains("warning"), "{told}");
+    assert!(told.contains("nothing blocks it"), "{told}");
     let told = succeeds(&dr(&["runbook", "plan.yaml"], folder.path()));
     for line in ["ACL SETUSER app off", "REPLICAOF NO ONE", "${env:DR_REDIS_PASSWORD}"] {
         assert!(told.contains(line), "`{line}` is not in:\n{told}");
     }
 }
 
+/// P11: there and back by the command, with nothing left behind on the servers.
+/// Found: a plan that measures by a ledger alone was not told at the end what its ledger found.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_command_carries_real_servers_there_and_back() {
     let servers = Servers::start().await;
@@ -53,7 +55,8 @@ async fn the_command_carries_real_servers_there_and_back() {
     let before = (servers.east.state(), servers.west.state());
 
     let told = succeeds(&dr(&["switchover", "plan.yaml", "--yes"], folder.path()));
-    assert!(told.contains("0 of ") && told.contains("acknowledged writes lost"), "{told}");
+    assert!(told.contains("SUCCEEDED: eu-central-1 serves") && told.contains("nothing lost"), "{told}");
+    assert!(told.contains("ledger       0 of ") && told.contains("acknowledged writes lost"), "{told}");
     assert_eq!(servers.west.replication("role"), "master");
     servers.east.streams().await;
     assert_eq!(servers.west.ask_as("app", "app-secret", "SET cart 1"), "OK");

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use dr_core::resource::{Before, Cx, Effect, Ledger, Observe, Prepared, Promote, Promotion, Replication, Resource};
+use dr_core::resource::{
+    Before, Cx, Effect, Ledger, Observe, Prepared, Promote, Promotion, Replication, Resource,
+};
 use dr_core::{Error, ErrorKind, Result, Side, async_trait};
 use dr_testkit::suite::{self, Report, Verdict};
 
