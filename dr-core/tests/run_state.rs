@@ -1,8 +1,6 @@
 //! Whatever events follow each other: they fold, or the first that cannot follow is an error, and what folds keeps to
 //! what a run may be.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use dr_evidence::{Before, MANIFEST, bundles, show, verify, verify_after, verify_chain};
 
 #[path = "../../dr-evidence/tests/common/mod.rs"]
-mod common;
+pub(crate) mod common;
 
 struct Sealed {
     root: tempfile::TempDir,

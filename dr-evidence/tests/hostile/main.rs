@@ -3,8 +3,6 @@
 
 #![expect(clippy::panic, clippy::expect_used, reason = "a body says what is wrong by failing")]
 
-#[path = "../common/mod.rs"]
-mod common;
 #[path = "../../../fuzz/bodies/evidence.rs"]
 mod evidence;
 #[path = "../../../fuzz/bodies/manifest.rs"]
@@ -14,6 +12,7 @@ mod mutants;
 
 use dr_core::event::{Debt, DebtKind, Ending, Event, Mode};
 use dr_evidence::{Metrics, show, verify};
+use manifest::common;
 
 /// P32: a hostile manifest, thousands of times.
 #[test]
