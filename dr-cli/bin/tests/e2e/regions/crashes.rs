@@ -293,19 +293,6 @@ fn a_second_process_is_refused_while_the_first_drives() {
     assert_eq!(sandbox.bundles().len(), 1);
 }
 
-/// P6: two failovers at once, each a process of its own.
-#[test]
-fn of_two_failovers_at_once_one_goes_and_the_other_touches_nothing() {
-    let sandbox = Sandbox::up();
-    breaks(&sandbox);
-    let two = [0, 1].map(|_| sandbox.begin(&["failover", "--yes"]));
-    let mut ends = two.map(|child| std::thread::spawn(|| finish(child))).map(|end| end.join().unwrap());
-    ends.sort_by_key(|said| said.code);
-    assert_eq!((ends[0].code, ends[1].code), (11, 12), "{ends:?}");
-    is_recovered(&sandbox);
-    assert_eq!(sandbox.bundles().len(), 1);
-}
-
 /// P6: two processes want to go on with one dead run.
 #[test]
 fn of_two_who_resume_at_once_one_brings_it_to_its_end() {
