@@ -35,6 +35,9 @@ pub(crate) async fn run(backends: &Backends, args: &ResumeArgs) -> Outcome {
         asked.push(Request::GoUnplanned);
     }
     let (state, run) = find(backends, &args.steer).await?;
+    if args.take_over {
+        could_drive(backends, &state, &run).await?;
+    }
     match own(&state, &run, args.take_over).await {
         Ok(owned) => drive(backends, &state, &run, owned, &args.steer.tell, asked, reason).await,
         Err(JournalError::Lost { to }) if !asked.is_empty() => ask(&state, &run, asked, reason, &to).await,
@@ -79,6 +82,30 @@ pub(crate) async fn own(state: &State, run: &RunId, take_over: bool) -> Result<O
         ),
     }
     owning.await
+}
+
+/// Before a run is taken from somebody who may be alive: whether this process could go on with it at all. Once it is
+/// taken, whoever drove it is shut out, whatever becomes of us.
+async fn could_drive(backends: &Backends, state: &State, run: &RunId) -> Outcome<()> {
+    let folded = understood(run, &state.store.read_run(run).await?)?;
+    if folded.ended.is_some() {
+        return Ok(());
+    }
+    let loaded = kept_plan(backends, state, run, &folded).await?;
+    match loaded.connect(&Env::system(), secrets::redactor()).await {
+        Ok(_) => Ok(()),
+        Err(problem) => Err(problem.help("nothing was taken over: put that right on this machine first")),
+    }
+}
+
+/// Where a run stands, as far as this release knows its events.
+fn understood(run: &RunId, lines: &[Line]) -> Outcome<RunState> {
+    if state::is_from_a_later_release(lines) {
+        return Err(Problem::refused(format!("run {run} was driven by a later release of dr"))
+            .help("resume it with that release"));
+    }
+    state::replayed(run, lines)?
+        .ok_or_else(|| Problem::refused(format!("run {run} has no first event: nothing was done in it")))
 }
 
 /// A run as it stands, with everything that driving it on needs.
@@ -145,12 +172,7 @@ async fn make_ready(
 ) -> Outcome<Ready> {
     let env = Env::system();
     let redactor = secrets::redactor().clone();
-    if state::is_from_a_later_release(lines) {
-        return Err(Problem::refused(format!("run {run} was driven by a later release of dr"))
-            .help("resume it with that release"));
-    }
-    let folded = state::replayed(run, lines)?
-        .ok_or_else(|| Problem::refused(format!("run {run} has no first event: nothing was done in it")))?;
+    let folded = understood(run, lines)?;
     let loaded = Arc::new(kept_plan(backends, state, run, &folded).await?);
     let findings = super::run::acknowledged(&loaded, &folded.began.roles, folded.urgency);
     let mut pilot = Pilot::new(&state.store, run, tell, &known(lines))?;
