@@ -36,7 +36,7 @@ pub(crate) fn render(finding: &Finding, path: &str, text: &str) -> String {
             "",
             "",
             "^".repeat(mark),
-            pad = column - 1
+            pad = (column - 1).min(WIDEST)
         );
     } else {
         let _ = writeln!(out, "{:width$}{EDGE}-->{EDGE:#} {path}", "");
@@ -49,6 +49,9 @@ pub(crate) fn render(finding: &Finding, path: &str, text: &str) -> String {
     }
     out
 }
+
+/// A finding further to the right is pointed at no more exactly.
+const WIDEST: usize = 200;
 
 /// The words before a value that nobody may see, should somebody have written it into the plan.
 const SECRET: [&str; 11] = [

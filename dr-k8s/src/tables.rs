@@ -32,13 +32,16 @@ fn human(age: Duration) -> String {
 }
 
 /// Columns aligned as kubectl aligns them: as wide as their widest cell, three spaces between.
+/// A longer cell is written out, and what follows it moves.
+const WIDEST: usize = 1_000;
+
 fn aligned(header: &[&str], rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = header
         .iter()
         .enumerate()
         .map(|(column, title)| {
             let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-            cells.chain([title.len()]).max().unwrap_or_default()
+            cells.chain([title.len()]).max().unwrap_or_default().min(WIDEST)
         })
         .collect();
     let mut text = String::new();

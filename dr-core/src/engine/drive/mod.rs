@@ -335,7 +335,7 @@ impl Drive {
                 skipped.push(Event::NotExercised { step: id, why: format!("a dry run does not {effect}") });
                 continue;
             }
-            let attempt = state.attempts + 1;
+            let attempt = state.attempts.saturating_add(1);
             let Some(action) = self.runbook.action(&id).map(Arc::clone) else { continue };
             let cx = self.cx(at, &id, attempt);
             self.busy.insert(at);

@@ -185,7 +185,7 @@ impl Drive {
             if self.may_hear_out(&id)
                 && let Some(action) = self.runbook.action(&id).map(Arc::clone)
             {
-                let attempt = self.state.steps.get(&id).map_or(1, |state| state.attempts + 1);
+                let attempt = self.state.steps.get(&id).map_or(1, |state| state.attempts.saturating_add(1));
                 follow.push(attempt::prepare(at, attempt, action, self.cx(at, &id, attempt)));
                 return;
             }
