@@ -27,7 +27,12 @@ const GATES: [Gate; 14] = [
     ("there is no room", |shop| shop.services.limit_room("west", Some(2)), "--override quota", true),
     ("room is in doubt", |shop| shop.services.endanger("west", hazard()), "--override slow", true),
     ("callers' side is silent", |shop| shop.world.fail("west", Fault::Denied), "west", true),
-    ("the target would not serve well", |shop| shop.orders.endanger("west", hazard()), "--override slow", true),
+    (
+        "the target would not serve well",
+        |shop| shop.orders.endanger("west", hazard()),
+        "--override slow",
+        true,
+    ),
 ];
 
 fn hazard() -> Hazard {
