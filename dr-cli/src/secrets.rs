@@ -10,7 +10,9 @@ use dr_core::{Error, ErrorKind, Result};
 static REDACTOR: LazyLock<Redactor> = LazyLock::new(|| {
     let redactor = Redactor::default();
     for name in BESIDE_THE_PLAN {
-        if let Ok(value) = std::env::var(name) {
+        if let Ok(value) = std::env::var(name)
+            && value.len() >= LEAST_SECRET
+        {
             redactor.hide(&Secret::new(value));
         }
     }
@@ -20,6 +22,9 @@ static REDACTOR: LazyLock<Redactor> = LazyLock::new(|| {
 /// Secrets that no plan has to name: whoever reaches AWS, for the state store or for a resource, may use them.
 const BESIDE_THE_PLAN: [&str; 3] =
     ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"];
+
+/// AWS's own are of forty letters and more: `test` is none, and masked it would take that word out of everything.
+const LEAST_SECRET: usize = 16;
 
 /// What masks every secret that this process has met.
 pub(crate) fn redactor() -> &'static Redactor {

@@ -234,6 +234,47 @@ async fn secrets_are_masked_in_every_event() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_password_that_is_called_as_something_in_the_plan_or_the_journal_stops_no_run() {
+    for word in [
+        "orders",
+        "entry",
+        "shop",
+        "east",
+        "west",
+        "promote",
+        "fence",
+        "scale_up",
+        "verify",
+        "move",
+        "roles",
+        "check-roles",
+        "started",
+        "succeeded",
+        "would",
+        "already",
+        "reversible",
+        "planned",
+        "model",
+        "rig",
+    ] {
+        let shop = shop();
+        let redactor = Redactor::default();
+        redactor.hide(&Secret::new(word));
+        let rig = Rig::new(&shop.world, MOVE).redacted_by(&redactor);
+        let (drive, controls) = rig.begin().await;
+        let (first, ()) = tokio::join!(rig.rest(drive), async {
+            tokio::time::sleep(Duration::from_millis(800)).await;
+            controls.interrupt();
+        });
+        suspended(&first, Suspension::Interrupted);
+        let run = rig.resume().await;
+        ended(&run, Ending::Succeeded);
+        assert_eq!(shop.orders.writable(), ["west".into()], "{word}");
+        assert_eq!(run.count(|event| matches!(event, Event::Unknown)), 0, "{word}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_blocking_hazard_refuses_the_run() {
     let shop = shop();
     let (code, message) = ("inherited-sync".to_owned(), "the first write would hang".to_owned());

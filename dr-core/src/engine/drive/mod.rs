@@ -2,6 +2,7 @@
 //! that (what is in flight, when to try again) is lost with the process without harm.
 
 mod asked;
+mod masking;
 mod outcome;
 mod record;
 mod rest;
@@ -15,6 +16,7 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use self::masking::{keep_names, redacted, redacted_event};
 use crate::engine::attempt::{self, Flight};
 use crate::engine::hooks::{Hooks, Means};
 use crate::engine::preview::PreviewOnly;
@@ -93,6 +95,9 @@ impl Drive {
         let epoch = 1;
         let now = means.env.now();
         let first = Entry { seq: 1, epoch, at: now, elapsed_ms: 0, event: Event::Began(Box::new(began)) };
+        if let Event::Began(began) = &first.event {
+            keep_names(&means.redactor, began);
+        }
         let first = redacted(&means.redactor, first);
         let mut state = RunState::begin(&first).map_err(illegal)?;
         let second = Entry { seq: 2, epoch, at: now, elapsed_ms: 0, event: Event::Driven { actor, epoch } };
@@ -124,6 +129,7 @@ impl Drive {
 
     fn new(runbook: Runbook, means: Means, state: RunState, epoch: u64) -> Self {
         let Means { journal, env, redactor, hooks } = means;
+        keep_names(&redactor, &state.began);
         let schedule = Schedule::new(runbook.script(), &state);
         let earlier = Earlier::default();
         let mut already_done = BTreeSet::new();
@@ -449,30 +455,4 @@ fn with_sources(error: &JournalError) -> String {
         source = cause.source();
     }
     text
-}
-
-/// The entry with every known secret masked. What contains none is left as it is.
-fn redacted(redactor: &Redactor, entry: Entry) -> Entry {
-    let event = redacted_event(redactor, entry.event);
-    Entry { event, ..entry }
-}
-
-/// The event with every known secret masked, as far as it stays that event: a password that is called as a step is
-/// must not make a run's journal unreadable.
-fn redacted_event(redactor: &Redactor, event: Event) -> Event {
-    if redactor.is_empty() {
-        return event;
-    }
-    let Ok(text) = serde_json::to_string(&event) else { return event };
-    if redactor.redact(&text) == text {
-        return event;
-    }
-    let Ok(value) = serde_json::to_value(&event) else { return event };
-    let masked = |mask: fn(&Redactor, &mut serde_json::Value) -> bool| {
-        let mut masked = value.clone();
-        mask(redactor, &mut masked);
-        masked["event"] = value["event"].clone();
-        serde_json::from_value(masked).ok()
-    };
-    masked(Redactor::redact_json).or_else(|| masked(Redactor::redact_values)).unwrap_or(Event::Unknown)
 }

@@ -2,7 +2,8 @@
 
 use futures_util::StreamExt;
 
-use super::{Drive, illegal, redacted};
+use super::masking::redacted;
+use super::{Drive, illegal};
 use crate::engine::attempt::Rested;
 use crate::engine::schedule::Index;
 use crate::event::{Entry, Event};
