@@ -147,6 +147,34 @@ async fn an_abort_after_the_point_of_no_return_stops_and_undoes_nothing() {
     assert_eq!(shop.orders.writable(), ["west".into()]);
 }
 
+/// One store is promoted and another's promotion is in doubt and did not happen when a person ends the run.
+#[tokio::test(start_paused = true)]
+async fn a_run_of_two_stores_that_died_between_them_is_ended_and_says_which_nobody_can_write() {
+    let shop = shop();
+    let users = shop.world.store("users");
+    users.stall_promotions(Duration::from_secs(2_000));
+    let plan = "
+phases:
+  - { name: fence, within: 20s, steps: [ { fence: orders }, { fence: users } ] }
+  - { name: promote, within: 60s, steps: [ { promote: orders }, { promote: users } ] }
+";
+    let rig = Rig::new(&shop.world, plan);
+    let run = with(&rig, async |controls| {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        controls.interrupt();
+        controls.interrupt();
+    })
+    .await;
+    suspended(&run, Suspension::Interrupted);
+    let (drive, controls) = rig.begin_again().await;
+    controls.ask(Request::Abort);
+    let run = rig.rest(drive).await;
+    ended(&run, Ending::Aborted);
+    assert!(run.driven.text.contains("NOBODY CAN WRITE"), "{}", run.driven.text);
+    settled(&shop.world).await;
+    assert_eq!((shop.orders.writable(), users.writable()), (vec!["west".into()], vec![]));
+}
+
 /// P30: the process dies while it waits for a side that is silent, and a person ends the run when the side is back.
 /// Found: what the side was before was never read, and the run stayed stuck for ever.
 #[tokio::test(start_paused = true)]

@@ -70,8 +70,7 @@ impl Drive {
         }
         let attempt = self.state.steps.get(doubt).map_or(1, |state| state.attempts);
         let cx = self.cx(at, doubt, attempt);
-        let alone = self.state.crossed().all(|crossed| crossed == doubt);
-        let cancel = alone.then(|| self.before_of(doubt)).flatten();
+        let cancel = self.before_of(doubt);
         self.busy.insert(at);
         self.flights.push(attempt::settle(at, action, cx, cancel, self.env.clone()));
         true
