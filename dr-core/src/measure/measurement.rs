@@ -114,7 +114,8 @@ pub struct LossMeasured {
     /// is gone. Zero if nothing is lost; `None` if nothing was acknowledged before the outage,
     /// or the survivors could not be read.
     pub lost_span: Option<f64>,
-    /// From the last surviving row before the oldest lost one to the outage, in seconds. At most this much of the past
+    /// From the last surviving row before the oldest lost one to the outage, in seconds; where no row is lost, from the
+    /// last one before the outage: a ledger is a sample, and others wrote after its last row. At most this much of the past
     /// is gone. `None` where there is no such row.
     #[serde(default)]
     pub lost_span_at_most: Option<f64>,

@@ -91,7 +91,7 @@ fn span(
 ) -> (Option<f64>, Option<f64>) {
     let of = |number: &LedgerRow| rows.get(number);
     let Some(oldest) = lost.iter().filter_map(of).min_by(|one, two| one.acked.total_cmp(&two.acked)) else {
-        return (Some(0.0), Some(0.0));
+        return (Some(0.0), Some(cut.map_or(0.0, |cut| unseen_before(rows, cut))));
     };
     let acknowledged = || rows.iter().filter(|(_, row)| row.state == RowState::Acked);
     let last_lost = lost.iter().filter_map(of).map(|row| row.acked).fold(oldest.acked, f64::max);
@@ -107,6 +107,13 @@ fn span(
         .max_by(f64::total_cmp);
     let at_least = (last_lost - oldest.acked) / 1e3;
     (Some(at_least), survivor.map(|survivor| ((last_before_cut.max(cut_at) - survivor) / 1e3).max(at_least)))
+}
+
+/// How long before the cut the last row was written, in seconds: a ledger is a sample, and what others wrote after its
+/// last row may be gone although every row of it is there.
+fn unseen_before(rows: &BTreeMap<LedgerRow, Row>, cut: Timestamp) -> f64 {
+    let acknowledged = rows.values().filter(|row| row.state == RowState::Acked && row.at < cut);
+    acknowledged.map(|row| row.at).max().map_or(0.0, |last| cut.since(last).as_secs_f64())
 }
 
 fn millis_between(earlier: Timestamp, later: Timestamp) -> f64 {

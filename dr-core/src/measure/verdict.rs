@@ -302,7 +302,16 @@ impl<'a> Run<'a> {
         match by_ledger.into_iter().collect::<Option<Vec<_>>>().filter(|losses| !losses.is_empty()) {
             Some(losses) => losses
                 .into_iter()
-                .map(|loss| loss.lost_span.zip(loss.lost_span_at_most))
+                .map(|loss| {
+                    let (least, most) = loss.lost_span.zip(loss.lost_span_at_most)?;
+                    // Where a ledger lost nothing, what a promotion proved says more than how often the ledger wrote.
+                    let lost_nothing = loss.lost.as_ref().is_some_and(Vec::is_empty);
+                    let proven = self.promised().filter(|_| lost_nothing);
+                    Some((
+                        least,
+                        proven.map_or(most, |bound| most.min((bound.lag + bound.age).as_secs_f64())),
+                    ))
+                })
                 .collect::<Option<Vec<_>>>()
                 .map(|spans| Figure {
                     at_least: spans.iter().map(|(least, _)| *least).fold(0.0, f64::max),

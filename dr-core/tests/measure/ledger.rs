@@ -239,6 +239,15 @@ fn nothing_lost_is_zero_only_where_something_was_acknowledged_before() {
 }
 
 #[test]
+fn a_ledger_that_lost_nothing_knows_nothing_of_what_was_written_after_its_last_row() {
+    let loss = found("aaa", &[1, 2, 3], Some(450));
+    assert_eq!((loss.lost_span, loss.lost_span_at_most), (Some(0.0), Some(0.15)));
+    let loss = found("aaaaa", &[1, 2, 3, 4, 5], Some(450));
+    assert_eq!(loss.lost_span_at_most, Some(0.05), "rows of the new writer say nothing of the old one");
+    assert_eq!(found("aaa", &[1, 2, 3], None).lost_span_at_most, Some(0.0), "nothing was cut");
+}
+
+#[test]
 fn survivors_that_could_not_be_read_leave_everything_unknown() {
     let loss = reconcile(&"orders".into(), &book("aaa"), None, None);
     assert_eq!((loss.lost, loss.recovered, loss.lost_span, loss.lost_span_at_most), (None, None, None, None));

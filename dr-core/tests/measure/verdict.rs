@@ -241,6 +241,14 @@ fn the_rpo_is_the_ledgers_word() {
     assert_eq!(rpo(Some(1.5), None), None);
 }
 
+#[test]
+fn a_ledger_that_lost_nothing_is_bounded_by_what_the_promotion_proved_as_well() {
+    let rpo = |loss| measured(&plain(), vec![], vec![loss]).rpo;
+    assert_eq!(rpo(loss(Some(0.0), Some(5.0))), figure(0.0, 3.0, Basis::Client));
+    let lost = LossMeasured { lost: Some(vec![7]), ..loss(Some(0.0), Some(5.0)) };
+    assert_eq!(rpo(lost), figure(0.0, 5.0, Basis::Client), "a row that is gone is held against no promise");
+}
+
 /// P4: the age of the sample is part of the figure.
 #[test]
 fn without_a_ledger_the_rpo_is_the_lag_and_its_age() {
