@@ -78,7 +78,11 @@ impl Promoter {
     /// Looks at one fence again. A risk that was accepted earlier has to be acceptable still.
     async fn confirm(&self, cx: &Cx, fence: &Guarding) -> Result<FenceOutcome> {
         let open = |why: String| {
-            Err(Error::refused(format!("{} is not fenced: {why}", fence.side)).during("promote"))
+            let side = &fence.side;
+            let told = format!(
+                "{side} is not fenced: {why}; shut {side} by hand and resume, or abort and begin a new run, which fences it anew"
+            );
+            Err(Error::refused(told).during("promote"))
         };
         let accepted_before = matches!(
             cx.earlier.of(&fence.step).map(serde_json::from_value::<FenceOutcome>),

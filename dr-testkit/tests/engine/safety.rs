@@ -139,6 +139,7 @@ phases:
         shop.orders.start_by_force("east");
     });
     says(&run, "is not fenced");
+    says(&run, "abort and begin a new run");
     sole_writer(&shop, "east");
 }
 
