@@ -1,6 +1,6 @@
 //! SIGKILL at every event of a run: which events, how a process is killed at one, and how each round is told.
 //!
-//! By itself a sweep lives a sample, one event of each stretch of the run, chosen by a seed that it prints. The environment
+//! By itself a sweep lives a sample, one event of each stretch of the run, chosen by a seed. The environment
 //! asks for more, or for the same again:
 //!
 //! | variable | |
@@ -21,6 +21,8 @@ use serde_json::Value;
 
 use crate::support::{PATIENCE, Said, finish};
 
+/// Whose sample is lived where the environment asks for no other: the same in every run of the tests.
+const SEED: u64 = 1;
 /// How often a journal is looked at: the process that is to die writes its next event some milliseconds later.
 const LOOK: Duration = Duration::from_micros(50);
 
@@ -118,15 +120,9 @@ fn chosen(events: usize, sample: usize) -> (Vec<usize>, String) {
     }
     let seed = match std::env::var("DR_SEED") {
         Ok(seed) => seed.parse().unwrap_or_else(|_| panic!("DR_SEED={seed}")),
-        Err(_) => new_seed(),
+        Err(_) => SEED,
     };
     (one_of_each_stretch(events, sample, seed), format!("DR_SEED={seed}"))
-}
-
-fn new_seed() -> u64 {
-    let mut bytes = [0; 4];
-    std::fs::File::open("/dev/urandom").unwrap().read_exact(&mut bytes).unwrap();
-    u64::from(u32::from_ne_bytes(bytes))
 }
 
 /// So many events, each out of a stretch of its own; where they are three or more, the last event is among them.
