@@ -123,14 +123,22 @@ impl Server {
 
     /// What matters of it: its role, its accounts, its keys, and what it would be after a restart.
     pub(crate) fn state(&self) -> String {
+        self.state_of(|_| true)
+    }
+
+    /// The same without the books of runs, which stay in the store.
+    pub(crate) fn state_but_for_books(&self) -> String {
+        self.state_of(|key| !key.starts_with("dr:ledger:"))
+    }
+
+    fn state_of(&self, counts: impl Fn(&str) -> bool) -> String {
         let file = fs::read_to_string(self.folder.path().join("redis.conf")).unwrap();
         let mut kept: Vec<&str> =
             file.lines().filter(|line| line.starts_with("user ") || line.starts_with("replicaof")).collect();
         kept.sort_unstable();
         let follows = ["role", "master_port", "master_link_status"].map(|key| self.replication(key));
         let (accounts, keys) = (self.ask("ACL LIST"), self.ask("KEYS *"));
-        // A run's book stays in the store.
-        let keys: Vec<&str> = keys.lines().filter(|key| !key.starts_with("dr:ledger:")).collect();
+        let keys: Vec<&str> = keys.lines().filter(|key| counts(key)).collect();
         format!("{follows:?}\n{accounts}\nkeys: {keys:?}\nafter a restart: {kept:#?}")
     }
 
