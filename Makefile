@@ -14,7 +14,7 @@ DR := target/debug/dr
 
 HISTORIES ?= 100000
 
-.PHONY: help build demo demo-hard test simulate test-deps demo-deps lint deny bench
+.PHONY: help build demo demo-hard test simulate guards test-deps demo-deps lint deny bench
 
 help: ## Lists what can be made.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ simulate: ## Lives a hundred thousand random histories of random plans and check
 .PHONY: soak
 soak: test-deps ## SIGKILL at every event of every move on real servers: hours; DR_EVENTS=12..17 is some of them.
 	DR_EVERY_EVENT=1 cargo test --package dr --test e2e --test seeds --test aws any_event -- --nocapture --test-threads=1
+
+guards: ## Switches the engine's guards off one at a time: the suites have to go red for each (docs/GUARDS.md).
+	scripts/guards.py
 
 lint: ## Formats, clippy and docs, warnings denied.
 	cargo fmt --all --check

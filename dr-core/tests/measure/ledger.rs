@@ -238,6 +238,8 @@ fn nothing_lost_is_zero_only_where_something_was_acknowledged_before() {
     assert_eq!(found("", &[], None).lost_span, None);
 }
 
+/// P4: a sample that lost nothing still has an error.
+/// Found: the RPO was at most zero while a client beside the ledger had lost a row.
 #[test]
 fn a_ledger_that_lost_nothing_knows_nothing_of_what_was_written_after_its_last_row() {
     let loss = found("aaa", &[1, 2, 3], Some(450));

@@ -233,6 +233,8 @@ async fn secrets_are_masked_in_every_event() {
     assert!(!run.driven.text.contains("hunter2"), "{}", run.driven.text);
 }
 
+/// P28: masking takes nothing from a run that it goes by.
+/// Found: with the password `test` the step `smoke_test/…` was not found again, and the run stood still after its promotion.
 #[tokio::test(start_paused = true)]
 async fn a_password_that_is_called_as_something_in_the_plan_or_the_journal_stops_no_run() {
     for word in [
