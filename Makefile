@@ -14,7 +14,7 @@ DR := target/debug/dr
 
 HISTORIES ?= 100000
 
-.PHONY: help build demo demo-hard test simulate guards test-deps demo-deps lint deny bench
+.PHONY: help build demo demo-hard test simulate soak guards fuzz test-deps demo-deps lint deny bench
 
 help: ## Lists what can be made.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,11 +39,10 @@ test: test-deps ## Installs what the tests need and runs all of them.
 simulate: ## Lives a hundred thousand random histories of random plans and checks every promise in each (HISTORIES=…).
 	DR_HISTORIES=$(HISTORIES) cargo test --release --package dr-testkit --test simulation -- --nocapture
 
-.PHONY: soak
 soak: test-deps ## SIGKILL at every event of every move on real servers: hours; DR_EVENTS=12..17 is some of them.
 	DR_EVERY_EVENT=1 cargo test --package dr --test e2e --test seeds --test aws any_event -- --nocapture --test-threads=1
 
-guards: ## Switches the engine's guards off one at a time: the suites have to go red for each (docs/GUARDS.md).
+guards: ## Switches the engine's guards off one at a time: the suites have to go red for each (writes docs/GUARDS.md).
 	scripts/guards.py
 
 lint: ## Formats, clippy and docs, warnings denied.
@@ -51,7 +50,6 @@ lint: ## Formats, clippy and docs, warnings denied.
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-.PHONY: fuzz
 fuzz: ## Feeds hostile bytes to every reader of bytes from outside, each for a minute (SECONDS=…).
 	cargo fuzz --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-fuzz
 	for target in plan journal evidence manifest objects samples; do \

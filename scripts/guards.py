@@ -70,7 +70,11 @@ def noticed():
         return None
     ran = cargo("nextest", "run", f"--max-fail={AT_MOST}", "--status-level", "fail", "-E", SLOW)
     text = ran.stdout + ran.stderr
+    if "Starting" not in text:
+        sys.exit(f"the suites did not run (they need cargo-nextest):\n{text}")
     red = re.findall(r"^\s+(?:FAIL|TIMEOUT|SIG\w+)\s.*?\) (\S+ \S+)$", text, re.MULTILINE)
+    if ran.returncode and not red:
+        sys.exit(f"the suites failed, and no test of them did:\n{text}")
     return sorted(set(red))
 
 

@@ -31,10 +31,10 @@ fn human(age: Duration) -> String {
     }
 }
 
-/// Columns aligned as kubectl aligns them: as wide as their widest cell, three spaces between.
 /// A longer cell is written out, and what follows it moves.
 const WIDEST: usize = 1_000;
 
+/// Columns aligned as kubectl aligns them: as wide as their widest cell, three spaces between.
 fn aligned(header: &[&str], rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = header
         .iter()

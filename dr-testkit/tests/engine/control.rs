@@ -15,6 +15,16 @@ async fn with(rig: &Rig, say: impl AsyncFnOnce(&Controls)) -> Run {
     run
 }
 
+/// Its process is interrupted twice at once, as if it had died: what is in flight is dropped.
+async fn dies_after(rig: &Rig, after: Duration) -> Run {
+    with(rig, async |controls| {
+        tokio::time::sleep(after).await;
+        controls.interrupt();
+        controls.interrupt();
+    })
+    .await
+}
+
 const ASKS: &str = "
 phases:
   - { name: one, within: 60s, steps: [ { approve: 'go on?', id: first } ] }
@@ -105,12 +115,7 @@ async fn nothing_is_begun_after_an_interrupt() {
 async fn the_second_interrupt_stops_at_once_and_can_be_resumed() {
     let shop = shop();
     let rig = Rig::new(&shop.world, MOVE);
-    let run = with(&rig, async |controls| {
-        tokio::time::sleep(Duration::from_millis(560)).await;
-        controls.interrupt();
-        controls.interrupt();
-    })
-    .await;
+    let run = dies_after(&rig, Duration::from_millis(560)).await;
     suspended(&run, Suspension::Interrupted);
     assert!(run.driven.state.steps.values().any(|step| step.status == Status::Started), "{}", run.story());
     ended(&rig.resume().await, Ending::Succeeded);
@@ -160,12 +165,7 @@ phases:
   - { name: promote, within: 60s, steps: [ { promote: orders }, { promote: users } ] }
 ";
     let rig = Rig::new(&shop.world, plan);
-    let run = with(&rig, async |controls| {
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        controls.interrupt();
-        controls.interrupt();
-    })
-    .await;
+    let run = dies_after(&rig, Duration::from_secs(5)).await;
     suspended(&run, Suspension::Interrupted);
     let (drive, controls) = rig.begin_again().await;
     controls.ask(Request::Abort);
@@ -185,12 +185,7 @@ async fn a_run_that_died_before_a_silent_side_can_be_ended_once_it_answers() {
     shop.world.fail("east", Fault::BlackHole);
     let plan = PROMOTE.replace("fence: orders", "fence: orders, when_unreachable: { accept_after: 10m }");
     let rig = Rig::new(&shop.world, &plan).unplanned();
-    let run = with(&rig, async |controls| {
-        tokio::time::sleep(Duration::from_secs(8)).await;
-        controls.interrupt();
-        controls.interrupt();
-    })
-    .await;
+    let run = dies_after(&rig, Duration::from_secs(8)).await;
     suspended(&run, Suspension::Interrupted);
     let (drive, controls) = rig.begin_again().await;
     controls.ask(Request::Abort);
@@ -210,12 +205,7 @@ async fn a_run_that_died_at_any_moment_is_brought_to_its_end_by_an_abort() {
         let before = shop.world.snapshot();
         let rig = Rig::new(&shop.world, MOVE);
         let rig = if unplanned { rig.unplanned() } else { rig };
-        let run = with(&rig, async |controls| {
-            tokio::time::sleep(Duration::from_millis(after)).await;
-            controls.interrupt();
-            controls.interrupt();
-        })
-        .await;
+        let run = dies_after(&rig, Duration::from_millis(after)).await;
         let DriveEnd::Suspended(Suspension::Interrupted) = run.driven.end else { continue };
         let (drive, controls) = rig.begin_again().await;
         controls.ask(Request::Abort);
@@ -235,12 +225,7 @@ async fn a_run_that_died_at_any_moment_is_brought_to_its_end_by_an_abort() {
 async fn aborted_while_pending(shop: &Shop, stalled: u64) -> (Rig, Run) {
     shop.orders.stall_promotions(Duration::from_secs(stalled));
     let rig = Rig::new(&shop.world, PROMOTE);
-    let run = with(&rig, async |controls| {
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        controls.interrupt();
-        controls.interrupt();
-    })
-    .await;
+    let run = dies_after(&rig, Duration::from_secs(5)).await;
     suspended(&run, Suspension::Interrupted);
     assert_eq!(run.step("promote/promote:orders").status, Status::Started, "{}", run.story());
     let (drive, controls) = rig.begin_again().await;

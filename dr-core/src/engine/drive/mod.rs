@@ -122,6 +122,7 @@ impl Drive {
         runbook: Runbook,
         means: Means,
     ) -> Result<Self, JournalError> {
+        keep_names(&means.redactor, &state.began);
         let mut drive = Self::new(runbook, means, state, epoch);
         drive.record(vec![Event::Driven { actor, epoch }], Durability::Barrier).await?;
         Ok(drive)
@@ -129,7 +130,6 @@ impl Drive {
 
     fn new(runbook: Runbook, means: Means, state: RunState, epoch: u64) -> Self {
         let Means { journal, env, redactor, hooks } = means;
-        keep_names(&redactor, &state.began);
         let schedule = Schedule::new(runbook.script(), &state);
         let earlier = Earlier::default();
         let mut already_done = BTreeSet::new();
