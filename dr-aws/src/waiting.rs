@@ -34,7 +34,8 @@ impl Pace {
 }
 
 /// Looks until it is so. Every new word is said as progress; an error that may pass counts as a look that saw nothing,
-/// and its own wish for a pause is heeded; any other ends the waiting.
+/// and its own wish for a pause is heeded; any other ends the waiting. The last look is made as long before the deadline as
+/// the first pause is, however long the pauses have become.
 ///
 /// # Errors
 /// At the deadline `NotReady` with the last word, or the last error if no look ever saw anything.
@@ -68,8 +69,8 @@ pub(crate) async fn until<T, F: Future<Output = Result<Look<T>>>>(
             },
             Err(_) => {}
         }
-        let pausing = jittered(pause).max(least);
-        if Instant::now() + pausing >= end {
+        let room = end.saturating_duration_since(Instant::now()).saturating_sub(pace.first);
+        if room.is_zero() || least > room {
             return Err(match (said, failed) {
                 (Some(said), _) => {
                     Error::new(ErrorKind::NotReady, format!("not so within the deadline: {said}"))
@@ -86,7 +87,7 @@ pub(crate) async fn until<T, F: Future<Output = Result<Look<T>>>>(
             () = cx.cancel.cancelled() => {
                 return Err(Error::new(ErrorKind::Cancelled, "the run was told to stop").during(what));
             }
-            () = tokio::time::sleep(pausing) => {}
+            () = tokio::time::sleep(jittered(pause).max(least).min(room)) => {}
         }
         pause = pause.mul_f64(1.5).min(pace.longest);
     }
@@ -125,6 +126,20 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::NotReady);
         assert!(error.to_string().contains("still pending"), "{error}");
         assert!(begun.elapsed() <= Duration::from_secs(30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_look_is_made_shortly_before_the_deadline() {
+        for seconds in [1, 2, 10, 30, 31, 32, 33, 34, 35] {
+            let (cx, begun, last) = (cx(seconds), Instant::now(), Cell::new(Duration::ZERO));
+            let waited = until(&cx, "change", Pace::STEADY, async || {
+                last.set(begun.elapsed());
+                Ok(Look::<()>::Not("still pending".to_owned()))
+            });
+            waited.await.unwrap_err();
+            let before_the_end = Duration::from_secs(seconds) - last.get();
+            assert!(before_the_end <= Duration::from_millis(551), "{before_the_end:?} before {seconds} s");
+        }
     }
 
     #[tokio::test(start_paused = true)]

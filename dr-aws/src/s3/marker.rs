@@ -5,6 +5,7 @@
 //! which time it has to arrive: a minute for one, a quarter of an hour for another.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
@@ -159,14 +160,17 @@ async fn cross(cx: &Cx, from: Place<'_>, to: Place<'_>, key: &str, limit: Durati
         .await
         .map_err(|error| Error::from(error).on(from.object(key)))?;
     let begun = Instant::now();
+    let by_the_plan = limit <= cx.left();
     let bounded = cx.within(limit);
-    let seen = until(&bounded, "marker", Pace::QUICK, || arrived(&bounded, to, key, &text)).await;
-    match seen {
+    let missed = AtomicBool::new(false);
+    let look = async || {
+        let look = arrived(&bounded, to, key, &text).await;
+        missed.store(matches!(look, Ok(Look::Not(_))), Ordering::Relaxed);
+        look
+    };
+    match until(&bounded, "marker", Pace::QUICK, look).await {
         Ok(()) => Ok(begun.elapsed()),
-        Err(error)
-            if error.kind() == ErrorKind::NotReady
-                && begun.elapsed() + Duration::from_millis(500) >= limit =>
-        {
+        Err(error) if by_the_plan && missed.into_inner() && error.kind() == ErrorKind::NotReady => {
             let text = format!("a marker has not arrived within {}", show_duration(limit));
             Err(Error::new(ErrorKind::Refused, text).on(to.object(key)))
         }
