@@ -271,6 +271,12 @@ fn is_shut(code: &SqlState) -> bool {
     *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION || *code == SqlState::TOO_MANY_CONNECTIONS
 }
 
+/// Whether the fence stands at a primary: no plain session can write there. Where our role does not see everything, it is
+/// not known to stand.
+pub(crate) async fn stands(node: &Node, deadline: Instant) -> Result<bool, Trouble> {
+    read(node, deadline).await.map(|state| state.superuser && state.is_closed())
+}
+
 async fn read(node: &Node, deadline: Instant) -> Result<State, Trouble> {
     let inside = format!("{STATE}, (select count(*) from pg_stat_activity where {INSIDE}) as inside");
     let row = node.row(&inside, deadline).await?;

@@ -14,6 +14,7 @@ use crate::control_data::{Files, ServerState};
 use crate::error::Trouble;
 use crate::hazards::{self, Settings};
 use crate::lag;
+use crate::login_fence;
 use crate::lsn::{History, Lsn};
 use crate::node::Node;
 use crate::session::Row;
@@ -57,6 +58,8 @@ pub(crate) struct Look {
     pub(crate) slot: Option<String>,
     pub(crate) sender_name: Option<String>,
     pub(crate) paused: Option<bool>,
+    /// Whether a fence by logins stands at it.
+    pub(crate) shut: bool,
     pub(crate) settings: Settings,
     pub(crate) senders: Option<Vec<Sender>>,
 }
@@ -114,6 +117,7 @@ impl Look {
                 .or_else(|| row.text("cluster").filter(|name| !name.is_empty()))
                 .map(str::to_owned),
             paused: row.text("paused").map(|state| state != "not paused"),
+            shut: false,
             settings: Settings::default(),
             senders: None,
         })
@@ -146,6 +150,7 @@ impl Node {
 
     async fn look_closely(&self, deadline: Instant) -> Result<Look, Trouble> {
         let mut look = self.look(deadline).await?;
+        look.shut = !look.recovering && login_fence::stands(self, deadline).await?;
         look.settings = hazards::read(self, deadline).await?;
         look.senders = strangers::read(self, deadline).await?;
         Ok(look)
@@ -211,7 +216,7 @@ fn state(
         View::Answered(look) => {
             let mut state = NodeState::new(node.name.clone(), Reach::Answers);
             state.role = if look.recovering { Role::Standby } else { Role::Primary };
-            state.writable = Some(!look.recovering);
+            state.writable = Some(!look.recovering && !look.shut);
             state.system = look.system.clone();
             state.timeline = look.timeline;
             state.history = look.history.as_ref().map(History::to_switches).unwrap_or_default();

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use dr_core::resource::{Basis, Fence, FenceHow, Fencing, Standing, Unfence};
+use dr_core::resource::{Basis, Fence, FenceHow, Fencing, Role, Standing, Unfence};
 use dr_core::{ErrorKind, Happened, Side};
 
 use crate::support::*;
@@ -107,9 +107,17 @@ async fn a_fence_by_logins_holds_on_the_source_and_is_lifted_on_the_target() {
     assert_eq!(proof.how, FenceHow::NoLogin);
     assert!(inside.await.unwrap().is_err(), "the session inside was ended");
     assert!(sql(pair.east.port, "app", "begin read write; insert into t values (2)").await.is_err());
+    let fenced = store.node(EAST).await;
+    assert_eq!(
+        (fenced.role, fenced.writable),
+        (Role::Primary, Some(false)),
+        "nobody can write under the fence"
+    );
     let begun = Instant::now();
     store.promote(&cx(), WEST, Basis::Planned { fences: vec![proof] }).await.unwrap();
     println!("promote {:?}", begun.elapsed());
+    let seen = store.observe().await;
+    assert_eq!(seen.writable_sides(), [&Side::new(WEST)], "two primaries, and one that takes writes");
     assert_eq!(one(pair.west.port, "select count(*) from t").await.unwrap(), "1");
     sql(pair.west.port, "app", "insert into t values (3)").await.unwrap();
     assert!(sql(pair.east.port, "app", "insert into t values (4)").await.is_err(), "the source stays fenced");
@@ -123,6 +131,7 @@ async fn a_fence_by_logins_is_undone() {
     let was = effect.prepare(&cx(), &fence(EAST)).await.unwrap();
     effect.apply(&cx(), &fence(EAST), &was).await.unwrap();
     effect.undo(&cx(), &fence(EAST), &was.before).await.unwrap();
+    assert_eq!(store.node(EAST).await.writable, Some(true));
     sql(pair.east.port, "app", "insert into t values (1)").await.unwrap();
     assert!(matches!(holds(&store, EAST).await, Fencing::Open { .. }));
 }
