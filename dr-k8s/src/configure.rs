@@ -12,6 +12,7 @@ use dr_core::{Error, ErrorKind, Result, async_trait};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::await_ready::Wait;
 use crate::cluster::{Cluster, Whatever, Write};
 use crate::config::Selection;
 use crate::discovery::Kind;
@@ -19,7 +20,8 @@ use crate::fleet::{Fleet, Member, Name};
 use crate::kept::{Kept, digest, made_secret};
 use crate::note::RESTARTED;
 use crate::owners::{self, Field, Paused};
-use crate::ready::{Far, Wait, Wanted, far, pods};
+use crate::pods::pods;
+use crate::ready::{Far, Wanted, far};
 use crate::scale::dry;
 use crate::setting::{Place, Target, Told};
 use crate::side::Sides;

@@ -32,6 +32,7 @@
 mod access;
 mod addresses;
 mod autoscale;
+mod await_ready;
 mod backend;
 mod by_hand;
 mod cluster;
@@ -48,6 +49,7 @@ mod note;
 mod objects;
 mod owners;
 mod permissions;
+mod pods;
 mod prove;
 mod quantity;
 mod reader;

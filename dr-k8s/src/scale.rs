@@ -11,12 +11,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::autoscale::{self, Bounds};
+use crate::await_ready::Wait;
 use crate::cluster::{Cluster, Whatever, Write};
 use crate::fleet::{Fleet, Member, Name, autoscalers};
 use crate::note::{BEFORE, Note, annotate};
 use crate::objects::{Autoscaler, Workload};
 use crate::owners::{self, Field, Paused};
-use crate::ready::{Wait, Wanted, pods, ready_of};
+use crate::pods::pods;
+use crate::ready::{Wanted, ready_of};
 use crate::side::{Sides, all_at_once};
 use crate::trouble::{is_over, is_ready, workload_of};
 

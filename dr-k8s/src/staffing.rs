@@ -9,7 +9,8 @@ use dr_core::{Result, Side, async_trait};
 use crate::cluster::Cluster;
 use crate::fleet::{Fleet, Name};
 use crate::objects::Pod;
-use crate::ready::{pods, ready_of};
+use crate::pods::pods;
+use crate::ready::ready_of;
 use crate::side::Sides;
 use crate::trouble::{is_over, is_ready, trouble, workload_of};
 

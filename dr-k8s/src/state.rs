@@ -14,7 +14,7 @@ use crate::cluster::Cluster;
 use crate::discovery::Kind;
 use crate::fleet::autoscalers;
 use crate::objects::{DisruptionBudget, Node, Pod, Workload};
-use crate::ready::pods;
+use crate::pods::pods;
 use crate::side::Sides;
 use crate::tables;
 use crate::trouble::{is_over, is_ready};

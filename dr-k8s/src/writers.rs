@@ -10,7 +10,7 @@ use crate::config::{CronJobs, Selection};
 use crate::discovery::Kind;
 use crate::fleet::{Fleet, Name};
 use crate::objects::{CronJob, Job, Pod};
-use crate::ready::pods;
+use crate::pods::pods;
 use crate::side::Sides;
 use crate::state::is_running;
 use crate::trouble::workload_of;
