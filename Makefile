@@ -28,10 +28,11 @@ demo: demo-deps build ## A region dies under load and its service comes back in 
 demo-hard: demo-deps build ## The same with the region and its control cut off, and the guard that meets it when it returns.
 	examples/demo/demo-hard.sh $(DR)
 
+# Most tests wait for servers: two of them for each core.
 test: test-deps ## Installs what the tests need and runs all of them.
 	cargo build --workspace --all-targets
 	if cargo nextest --version >/dev/null 2>&1; then \
-	  cargo nextest run --workspace --no-fail-fast && cargo test --workspace --doc; \
+	  cargo nextest run --workspace --no-fail-fast --test-threads $$((2 * $$(nproc))) && cargo test --workspace --doc; \
 	else \
 	  cargo test --workspace --no-fail-fast; \
 	fi
