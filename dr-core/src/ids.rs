@@ -1,9 +1,12 @@
 //! Names: one type for each thing that has one, so that a region cannot stand where a resource is meant.
 
 use std::borrow::Borrow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
@@ -71,6 +74,29 @@ name! {
     /// it carries the region's name; a region may hold two (blue and green).
     Side
 }
+
+impl Side {
+    /// What is this side's among what each side has.
+    ///
+    /// ```
+    /// # use std::collections::BTreeMap;
+    /// # use dr_core::Side;
+    /// let ports = BTreeMap::from([(Side::new("east"), 5432), (Side::new("west"), 5433)]);
+    /// assert_eq!(Side::new("west").of(&ports).unwrap(), &5433);
+    /// let error = Side::new("north").of(&ports).unwrap_err();
+    /// assert_eq!(error.message(), "there is no side `north`; there are east, west");
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` with the names that there are.
+    pub fn of<'a, T>(&self, sides: &'a BTreeMap<Self, T>) -> Result<&'a T> {
+        sides.get(self).ok_or_else(|| {
+            let known: Vec<&str> = sides.keys().map(Self::as_str).collect();
+            Error::invalid(format!("there is no side `{self}`; there are {}", known.join(", ")))
+        })
+    }
+}
+
 name! {
     /// The name of a resource in the plan: `orders`.
     ResourceName

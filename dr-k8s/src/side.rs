@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dr_core::resource::{At, Cx, Redactor, Secret};
-use dr_core::{Error, Result, Side};
+use dr_core::{Result, Side};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
@@ -34,10 +34,7 @@ impl Sides {
 
     /// The cluster of a side.
     pub(crate) fn cluster(&self, side: &Side) -> Result<&Arc<Cluster>> {
-        self.clusters.get(side).ok_or_else(|| {
-            let known: Vec<&str> = self.clusters.keys().map(Side::as_str).collect();
-            Error::invalid(format!("no side {side}; there are {}", known.join(", ")))
-        })
+        side.of(&self.clusters)
     }
 
     /// The cluster that a call means.

@@ -85,10 +85,7 @@ impl Store {
 
     /// A side by its name.
     pub(crate) fn side(&self, side: &Side) -> Result<&Servers> {
-        self.sides.get(side).ok_or_else(|| {
-            let known: Vec<&str> = self.sides.keys().map(Side::as_str).collect();
-            Error::invalid(format!("there is no side `{side}`; there are {}", known.join(", ")))
-        })
+        side.of(&self.sides)
     }
 
     /// Every node of every side.

@@ -2,7 +2,7 @@
 
 use aws_sdk_cloudwatch::types::StateValue;
 use dr_core::resource::{Call, Cx, Proof, Proves, Trigger, Wanted};
-use dr_core::{Error, ErrorKind, Region, Side, async_trait};
+use dr_core::{Error, Region, Side, async_trait};
 
 use super::bells::Bells;
 use super::config::AlarmSide;
@@ -33,7 +33,7 @@ impl Bells {
     async fn prove_side(&self, cx: &Cx, side: &Side, at: &AlarmSide, triggers: bool) -> Vec<Proof> {
         let mut proofs = Vec::new();
         match self.look(cx, side).await {
-            Err(error) => proofs.push(verdict(format!("cloudwatch:DescribeAlarms ({side})"), &error)),
+            Err(error) => proofs.push(Proof::failed(format!("cloudwatch:DescribeAlarms ({side})"), &error)),
             Ok(alarms) => {
                 for (name, seen) in alarms {
                     let what = format!("alarm {name} ({side})");
@@ -61,7 +61,7 @@ impl Bells {
         };
         match told(cx, &self.aws, &at.region, name, "[dr ready]", &[]).await {
             Ok(_) => Proof::proven(what, format!("the history of {name} can be read")),
-            Err(error) => verdict(what, &error),
+            Err(error) => Proof::failed(what, &error),
         }
     }
 
@@ -96,14 +96,7 @@ impl Bells {
                      shows: aws iam simulate-principal-policy --action-names cloudwatch:SetAlarmState"
                 ),
             ),
-            Err(error) => verdict(what, &Error::from(error)),
+            Err(error) => Proof::failed(what, &Error::from(error)),
         }
-    }
-}
-
-fn verdict(what: String, error: &Error) -> Proof {
-    match error.kind() {
-        ErrorKind::Unauthorized | ErrorKind::NotFound => Proof::missing(what, error.chain()),
-        _ => Proof::unknown(what, error.chain()),
     }
 }

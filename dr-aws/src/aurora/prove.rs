@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use dr_core::resource::{Cx, Proof, Proves, Wanted};
-use dr_core::{ErrorKind, Side, async_trait};
+use dr_core::{Side, async_trait};
 use futures_util::future::join_all;
 
 use super::config::SidePlan;
@@ -49,10 +49,7 @@ impl Aurora {
                 let what = format!("{right} on {plan}");
                 match looked {
                     Ok(said) => Proof::proven(what, said),
-                    Err(error) => match error.kind() {
-                        ErrorKind::Unauthorized | ErrorKind::NotFound => Proof::missing(what, error.chain()),
-                        _ => Proof::unknown(what, error.chain()),
-                    },
+                    Err(error) => Proof::failed(what, &error),
                 }
             })
             .collect()

@@ -18,7 +18,7 @@ use crate::database::arn::Arn;
 use crate::database::note::Note;
 use crate::database::reach::{is_silence, reached, soon};
 use crate::database::status::Condition;
-use crate::edge_fence::Edge;
+use crate::edge_fence;
 
 /// An Aurora global database.
 #[derive(Debug)]
@@ -30,10 +30,7 @@ pub(super) struct Aurora {
 impl Aurora {
     /// A side by its name.
     pub(super) fn side(&self, side: &Side) -> Result<&SidePlan> {
-        self.plan.sides.get(side).ok_or_else(|| {
-            let known: Vec<&str> = self.plan.sides.keys().map(Side::as_str).collect();
-            Error::invalid(format!("there is no side `{side}`; there are {}", known.join(", ")))
-        })
+        side.of(&self.plan.sides)
     }
 
     /// RDS in a side's region.
@@ -112,15 +109,7 @@ impl Aurora {
 
     /// Whether a side is cut off at its edge, looked at now.
     pub(super) async fn fencing(&self, cx: &Cx, side: &Side) -> Result<Fencing> {
-        let edge = self.edge(side)?;
-        let Some(group) = edge.fence_group() else {
-            return Ok(Fencing::Open { why: "the plan names no security group to fence it with".to_owned() });
-        };
-        match edge.look(&soon(cx)).await {
-            Ok(view) => Ok(view.proves(group).to_fencing(side)),
-            Err(error) if is_silence(&error) => Ok(Fencing::Unreachable),
-            Err(error) => Ok(Fencing::Unknown { why: error.chain() }),
-        }
+        Ok(edge_fence::fencing(cx, side, &self.edge(side)?).await)
     }
 
     /// Refuses unless every other side is proven not to be a writer, nor to become one. With `strictly`, silence is no

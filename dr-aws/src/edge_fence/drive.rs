@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use dr_core::resource::{Before, Cx, Diff, Prepared};
+use dr_core::resource::{Before, Cx, Diff, Fencing, Prepared};
 use dr_core::{Error, ErrorKind, Result, Side, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -13,7 +13,7 @@ use super::Edge;
 use super::mark::{KEYS, Mark};
 use super::next::{Step, to_before, to_fence, to_open};
 use super::view::{EdgeView, Proven};
-use crate::database::reach::{reached, soon};
+use crate::database::reach::{is_silence, reached, soon};
 use crate::waiting::{Look, Pace, until};
 
 /// After how long a restart that no event told of is asked for again.
@@ -60,6 +60,18 @@ pub(crate) async fn fence(cx: &Cx, side: &Side, edge: &dyn Edge) -> Result<dr_co
     first_look(cx, edge).await?;
     let since = walk(cx, "fence", edge, |view, _| to_fence(view, group, cx.run.as_str(), cx.now())).await?;
     Ok(super::proof(side, since))
+}
+
+/// Whether a side is cut off at its edge, looked at now.
+pub(crate) async fn fencing(cx: &Cx, side: &Side, edge: &dyn Edge) -> Fencing {
+    let Some(group) = edge.fence_group() else {
+        return Fencing::Open { why: "the plan names no security group to fence it with".to_owned() };
+    };
+    match edge.look(&soon(cx)).await {
+        Ok(view) => view.proves(group).to_fencing(side),
+        Err(error) if is_silence(&error) => Fencing::Unreachable,
+        Err(error) => Fencing::Unknown { why: error.chain() },
+    }
 }
 
 /// Puts back what was there before this run's fence.

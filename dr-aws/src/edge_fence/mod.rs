@@ -32,7 +32,7 @@ use dr_core::{Result, Side, Timestamp, async_trait};
 
 use crate::database::tags::Tags;
 
-pub(crate) use drive::{fence, open, put_back, stands};
+pub(crate) use drive::{fence, fencing, open, put_back, stands};
 pub(crate) use mark::Mark;
 pub(crate) use view::{EdgeView, Group, Member, Proven};
 

@@ -50,7 +50,7 @@ impl Group {
         let what = format!("eks:DescribeNodegroup on {} ({side})", self.shown());
         match self.look(cx).await {
             Ok(seen) => Proof::proven(what, format!("it is {}, with {} nodes", seen.status, seen.sizes)),
-            Err(error) => verdict(what, &error),
+            Err(error) => Proof::failed(what, &error),
         }
     }
 
@@ -87,16 +87,7 @@ impl Group {
                     self.name
                 ),
             ),
-            Err(error) => verdict(what, &Error::from(error)),
+            Err(error) => Proof::failed(what, &Error::from(error)),
         }
-    }
-}
-
-fn verdict(what: String, error: &Error) -> Proof {
-    match error.kind() {
-        dr_core::ErrorKind::Unauthorized | dr_core::ErrorKind::NotFound => {
-            Proof::missing(what, error.chain())
-        }
-        _ => Proof::unknown(what, error.chain()),
     }
 }

@@ -9,9 +9,8 @@ use dr_core::{Region, Side, async_trait};
 use super::config::HealthCheckPlan;
 use super::standby::Switch;
 use crate::asking::Op;
-use crate::error::AwsError;
 use crate::needs::US_EAST_1;
-use crate::route53::{Checks, Road, shown};
+use crate::route53::{Checks, Road};
 
 /// A version that no check reaches: each change counts one up.
 const NO_VERSION: i64 = i64::MAX;
@@ -31,7 +30,7 @@ impl Proving {
         let what = format!("route53:GetHealthCheck of {}", self.plan.check);
         match self.checks.get(cx, &self.plan.check).await {
             Ok(_) => Proof::proven(what, "answered"),
-            Err(error) => judged(what, error),
+            Err(error) => Proof::failed(what, &error.into()),
         }
     }
 
@@ -54,7 +53,7 @@ impl Proving {
             Err(error) if error.is("HealthCheckVersionMismatch") => {
                 Proof::proven(what, "authorised: refused for its version alone")
             }
-            Err(error) => judged(what, error),
+            Err(error) => Proof::failed(what, &error.into()),
             Ok(_) => Proof::unknown(what, "Route 53 took a change for a version that does not exist"),
         }
     }
@@ -66,36 +65,13 @@ impl Proving {
         let read = match switch.found(cx).await {
             Ok(Some(_)) => Proof::proven(what, "it is there: callers are sent to the standby"),
             Ok(None) => Proof::proven(what, "it is not there"),
-            Err(error) => match error.kind() {
-                dr_core::ErrorKind::Unauthorized | dr_core::ErrorKind::NotFound => {
-                    Proof::missing(what, error.chain())
-                }
-                _ => Proof::unknown(what, error.chain()),
-            },
+            Err(error) => Proof::failed(what, &error),
         };
         let put = Proof::unknown(
             format!("s3:PutObject and s3:DeleteObject of {}", switch.object),
             "not tried, for putting it moves callers; look with `aws iam simulate-principal-policy`",
         );
         vec![read, put]
-    }
-
-    async fn answering(&self, cx: &Cx) -> Vec<Proof> {
-        let servers = match self.road.zone.name_servers(cx).await {
-            Ok(servers) => servers,
-            Err(error) => return vec![Proof::unknown("name servers of the zone", error.chain())],
-        };
-        let readings = self.road.authority.read_all(cx, servers).await;
-        readings
-            .into_iter()
-            .map(|reading| {
-                let what = format!("{} at {}", self.road.entry, reading.server);
-                match reading.found {
-                    Ok(heard) => Proof::proven(what, shown(&heard)),
-                    Err(error) => Proof::unknown(what, error.to_string()),
-                }
-            })
-            .collect()
     }
 }
 
@@ -114,7 +90,7 @@ impl Proves for Proving {
             } else if !there {
                 proofs.extend(self.switching(cx, switch).await);
             }
-            proofs.extend(self.answering(cx).await);
+            proofs.extend(self.road.answering(cx).await);
             return proofs;
         }
         if lost {
@@ -128,7 +104,7 @@ impl Proves for Proving {
                 ));
             }
             if !self.plan.name_servers.is_empty() {
-                proofs.extend(self.answering(cx).await);
+                proofs.extend(self.road.answering(cx).await);
             }
             return proofs;
         }
@@ -136,16 +112,7 @@ impl Proves for Proving {
         if routes {
             proofs.push(self.changing(cx).await);
         }
-        proofs.extend(self.answering(cx).await);
+        proofs.extend(self.road.answering(cx).await);
         proofs
-    }
-}
-
-fn judged(what: String, error: AwsError) -> Proof {
-    use dr_core::ErrorKind;
-    let error = dr_core::Error::from(error);
-    match error.kind() {
-        ErrorKind::Unauthorized | ErrorKind::NotFound => Proof::missing(what, error.chain()),
-        _ => Proof::unknown(what, error.chain()),
     }
 }

@@ -1,9 +1,8 @@
 //! Looking: who is served, and what the primary's check could still do by itself.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use dr_core::resource::{Cx, Observe, Routing, ServerAnswer};
+use dr_core::resource::{Cx, Observe, Routing};
 use dr_core::{Result, async_trait};
 use futures_util::future::join3;
 
@@ -75,20 +74,6 @@ impl Observe<Routing> for Routings {
         let (readings, sides, moving) =
             join3(road.readings(cx), road.sides(None, None), self.moving(&asking)).await;
         let readings = readings?;
-        let ttl = readings
-            .iter()
-            .filter_map(|reading| reading.heard())
-            .filter(|heard| !heard.values.is_empty())
-            .map(|heard| Duration::from_secs(heard.ttl.into()))
-            .max();
-        let answers = readings
-            .iter()
-            .map(|reading| ServerAnswer {
-                server: reading.server.to_string(),
-                values: reading.heard().map(|heard| heard.values.iter().cloned().collect()),
-                side: reading.heard().and_then(|heard| sides.side(&heard.values)).cloned(),
-            })
-            .collect();
-        Ok(Routing::new(cx.now(), road.entry.name.clone(), ttl, answers).with_automatisms(moving))
+        Ok(road.routing(cx, &readings, &sides).with_automatisms(moving))
     }
 }

@@ -49,12 +49,7 @@ impl Rds {
                 )];
             }
             Err(error) => {
-                let said = error.chain();
-                let right = what("rds:DescribeDBInstances");
-                return vec![match error.kind() {
-                    dr_core::ErrorKind::Unauthorized => Proof::missing(right, said),
-                    _ => Proof::unknown(right, said),
-                }];
+                return vec![Proof::failed(what("rds:DescribeDBInstances"), &error)];
             }
         };
         let said = format!(
@@ -70,10 +65,7 @@ impl Rds {
                 Proof::unknown(right, "it answers, and has no sample of the replica's lag")
             }
             Ok(_) => Proof::proven(right, "it answers"),
-            Err(error) if error.kind() == dr_core::ErrorKind::Unauthorized => {
-                Proof::missing(right, error.chain())
-            }
-            Err(error) => Proof::unknown(right, error.chain()),
+            Err(error) => Proof::failed(right, &error),
         };
         vec![Proof::proven(what("rds:DescribeDBInstances"), said), metric]
     }

@@ -12,9 +12,9 @@ use crate::client::Aws;
 use crate::database::api::Api;
 use crate::database::instance::Instance;
 use crate::database::note::Note;
-use crate::database::reach::{is_silence, reached, soon};
+use crate::database::reach::{reached, soon};
 use crate::database::status::Condition;
-use crate::edge_fence::Edge;
+use crate::edge_fence;
 
 /// An RDS store.
 #[derive(Debug)]
@@ -26,10 +26,7 @@ pub(super) struct Rds {
 impl Rds {
     /// A side by its name.
     pub(super) fn side(&self, side: &Side) -> Result<&SidePlan> {
-        self.plan.sides.get(side).ok_or_else(|| {
-            let known: Vec<&str> = self.plan.sides.keys().map(Side::as_str).collect();
-            Error::invalid(format!("there is no side `{side}`; there are {}", known.join(", ")))
-        })
+        side.of(&self.plan.sides)
     }
 
     /// RDS in a region.
@@ -66,15 +63,7 @@ impl Rds {
 
     /// Whether a side is cut off at its edge, looked at now.
     pub(super) async fn fencing(&self, cx: &Cx, side: &Side) -> Result<Fencing> {
-        let edge = self.edge(side)?;
-        let Some(group) = edge.fence_group() else {
-            return Ok(Fencing::Open { why: "the plan names no security group to fence it with".to_owned() });
-        };
-        match edge.look(&soon(cx)).await {
-            Ok(view) => Ok(view.proves(group).to_fencing(side)),
-            Err(error) if is_silence(&error) => Ok(Fencing::Unreachable),
-            Err(error) => Ok(Fencing::Unknown { why: error.chain() }),
-        }
+        Ok(edge_fence::fencing(cx, side, &self.edge(side)?).await)
     }
 
     /// Refuses unless every other side is proven not to be a writer. With `strictly`, silence is no proof.

@@ -51,12 +51,7 @@ pub(crate) struct EntrySide {
 
 impl Entry {
     pub(super) fn side(&self, side: &Side) -> Result<&EntrySide> {
-        self.sides.get(side).ok_or_else(|| {
-            let known: Vec<&str> = self.sides.keys().map(Side::as_str).collect();
-            Error::invalid(format!("nothing is known of `{side}`; the entry has {}", known.join(", ")))
-                .during("route")
-                .on(self.to_string())
-        })
+        side.of(&self.sides).map_err(|error| error.during("route").on(self.to_string()))
     }
 
     /// The record set of a side among those that were found.

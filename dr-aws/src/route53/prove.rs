@@ -12,7 +12,6 @@ use super::record::{Policy, RecordSet, Target};
 use super::road::Road;
 use crate::asking::Op;
 use crate::dns::Kind;
-use crate::error::AwsError;
 use crate::needs::US_EAST_1;
 
 /// Tries what `route` will need.
@@ -31,7 +30,7 @@ impl Proving {
         let what = format!("route53:ListResourceRecordSets of {}", self.road.entry.zone);
         let listed = match self.road.zone.list(cx).await {
             Ok(found) => Proof::proven(what, format!("{} record sets of {}", found.len(), self.road.entry)),
-            Err(error) => judged(what, &error),
+            Err(error) => Proof::failed(what, &error),
         };
         vec![listed]
     }
@@ -48,7 +47,7 @@ impl Proving {
         match asked {
             Ok(_) => Proof::proven(what, "answered"),
             Err(error) if error.is_not_found() => Proof::proven(what, "authorised: there is no such change"),
-            Err(error) => refused(what, error),
+            Err(error) => Proof::failed(what, &error.into()),
         }
     }
 
@@ -79,7 +78,7 @@ impl Proving {
                 what,
                 "authorised: a batch that cannot be carried out was refused for that alone",
             ),
-            Err(error) => refused(what, error),
+            Err(error) => Proof::failed(what, &error.into()),
             Ok(_) => Proof::unknown(
                 what,
                 "Route 53 took a batch that deletes what does not exist; look at the record before anything else",
@@ -113,24 +112,6 @@ impl Proving {
         }
         batch.build().map_err(unmade)
     }
-
-    async fn answering(&self, cx: &Cx) -> Vec<Proof> {
-        let servers = match self.road.zone.name_servers(cx).await {
-            Ok(servers) => servers,
-            Err(error) => return vec![judged("name servers of the zone".to_owned(), &error)],
-        };
-        let readings = self.road.authority.read_all(cx, servers).await;
-        readings
-            .into_iter()
-            .map(|reading| {
-                let what = format!("{} at {}", self.road.entry, reading.server);
-                match reading.found {
-                    Ok(heard) => Proof::proven(what, super::road::shown(&heard)),
-                    Err(error) => Proof::unknown(what, error.to_string()),
-                }
-            })
-            .collect()
-    }
 }
 
 #[async_trait]
@@ -152,7 +133,7 @@ impl Proves for Proving {
                 ));
             }
             if self.road.zone.names_its_servers() {
-                proofs.extend(self.answering(cx).await);
+                proofs.extend(self.road.answering(cx).await);
             }
             return proofs;
         }
@@ -161,21 +142,9 @@ impl Proves for Proving {
             proofs.push(self.changing(cx).await);
             proofs.push(self.watching(cx).await);
         }
-        proofs.extend(self.answering(cx).await);
+        proofs.extend(self.road.answering(cx).await);
         proofs
     }
-}
-
-fn judged(what: String, error: &dr_core::Error) -> Proof {
-    use dr_core::ErrorKind;
-    match error.kind() {
-        ErrorKind::Unauthorized | ErrorKind::NotFound => Proof::missing(what, error.chain()),
-        _ => Proof::unknown(what, error.chain()),
-    }
-}
-
-fn refused(what: String, error: AwsError) -> Proof {
-    judged(what, &dr_core::Error::from(error))
 }
 
 /// Twenty letters and digits that nobody has used before.

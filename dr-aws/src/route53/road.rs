@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dr_core::resource::Cx;
+use dr_core::resource::{Cx, Proof, Routing, ServerAnswer};
 use dr_core::{Error, ErrorKind, Result, Side, Timestamp};
 use futures_util::future::join_all;
 use tokio::time::Instant;
@@ -48,6 +48,45 @@ impl Road {
             return Err(nobody_answers(&self.entry.to_string(), &readings));
         }
         Ok(readings)
+    }
+
+    /// What each of those servers says, as proof that it can be asked from here.
+    pub(crate) async fn answering(&self, cx: &Cx) -> Vec<Proof> {
+        let servers = match self.zone.name_servers(cx).await {
+            Ok(servers) => servers,
+            Err(error) => return vec![Proof::failed("name servers of the zone", &error)],
+        };
+        let readings = self.authority.read_all(cx, servers).await;
+        readings
+            .into_iter()
+            .map(|reading| {
+                let what = format!("{} at {}", self.entry, reading.server);
+                match reading.found {
+                    Ok(heard) => Proof::proven(what, shown(&heard)),
+                    Err(error) => Proof::unknown(what, error.to_string()),
+                }
+            })
+            .collect()
+    }
+
+    /// The servers' answers as an observation.
+    pub(crate) fn routing(&self, cx: &Cx, readings: &[Reading], sides: &Sides) -> Routing {
+        let ttl = readings
+            .iter()
+            .filter_map(|reading| reading.heard())
+            .filter(|heard| !heard.values.is_empty())
+            // The longest: a caller may have asked any of them.
+            .map(|heard| Duration::from_secs(heard.ttl.into()))
+            .max();
+        let answers = readings
+            .iter()
+            .map(|reading| ServerAnswer {
+                server: reading.server.to_string(),
+                values: reading.heard().map(|heard| heard.values.iter().cloned().collect()),
+                side: reading.heard().and_then(|heard| sides.side(&heard.values)).cloned(),
+            })
+            .collect();
+        Routing::new(cx.now(), self.entry.name.clone(), ttl, answers)
     }
 
     /// What each side's answers look like.

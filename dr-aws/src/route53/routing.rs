@@ -1,9 +1,8 @@
 //! Looking: what every authoritative server says, and what could move callers by itself.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use dr_core::resource::{Cx, Observe, Routing, ServerAnswer};
+use dr_core::resource::{Cx, Observe, Routing};
 use dr_core::{Result, async_trait};
 use futures_util::future::join;
 
@@ -32,22 +31,7 @@ impl Observe<Routing> for Routings {
         let (readings, found) = join(road.readings(cx), road.zone.list(&asking)).await;
         let readings = readings?;
         let sides = road.sides(found.as_deref().ok(), None).await;
-        let ttl = readings
-            .iter()
-            .filter_map(|reading| reading.heard())
-            .filter(|heard| !heard.values.is_empty())
-            // The longest: a caller may have asked any of them.
-            .map(|heard| Duration::from_secs(heard.ttl.into()))
-            .max();
-        let answers = readings
-            .iter()
-            .map(|reading| ServerAnswer {
-                server: reading.server.to_string(),
-                values: reading.heard().map(|heard| heard.values.iter().cloned().collect()),
-                side: reading.heard().and_then(|heard| sides.side(&heard.values)).cloned(),
-            })
-            .collect();
-        let routing = Routing::new(cx.now(), road.entry.name.clone(), ttl, answers);
+        let routing = road.routing(cx, &readings, &sides);
         Ok(match found {
             Ok(found) => routing
                 .sharing(shares(&road.entry, &found))

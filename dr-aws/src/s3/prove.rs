@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::primitives::ByteStream;
 use dr_core::resource::{Call, Cx, Proof, Proves, Restore, Wanted};
-use dr_core::{Error, ErrorKind, Region, Side, async_trait};
+use dr_core::{Error, Region, Side, async_trait};
 
 use super::buckets::{Buckets, Place};
 use super::marker::Marker;
@@ -37,17 +37,17 @@ impl Buckets {
             Ok(false) => {
                 Proof::missing(named("s3:GetBucketVersioning"), "it keeps no versions: switch them on")
             }
-            Err(error) => verdict(named("s3:GetBucketVersioning"), &error),
+            Err(error) => Proof::failed(named("s3:GetBucketVersioning"), &error),
         });
         proofs.push(match place.rules(cx).await {
             Ok(_) => Proof::proven(named("s3:GetReplicationConfiguration"), "its rules can be read"),
-            Err(error) => verdict(named("s3:GetReplicationConfiguration"), &error),
+            Err(error) => Proof::failed(named("s3:GetReplicationConfiguration"), &error),
         });
         proofs.push(self.prove_listing(cx, place, named("s3:ListBucketVersions")).await);
         if writes {
             proofs.push(match place.forgets_after(cx, &self.plan.prefix).await {
                 Ok(_) => Proof::proven(named("s3:GetLifecycleConfiguration"), "its lifecycle can be read"),
-                Err(error) => verdict(named("s3:GetLifecycleConfiguration"), &error),
+                Err(error) => Proof::failed(named("s3:GetLifecycleConfiguration"), &error),
             });
             proofs.push(self.prove_writing(cx, place, named("s3:PutObject")).await);
         }
@@ -68,7 +68,7 @@ impl Buckets {
             .await;
         match listed {
             Ok(_) => Proof::proven(what, "its versions can be listed"),
-            Err(error) => verdict(what, &Error::from(error)),
+            Err(error) => Proof::failed(what, &Error::from(error)),
         }
     }
 
@@ -93,14 +93,7 @@ impl Buckets {
             Err(error) if error.is("NoSuchKey") || error.is("PreconditionFailed") => {
                 Proof::proven(what, "a write on a condition that never holds was allowed, and wrote nothing")
             }
-            Err(error) => verdict(what, &Error::from(error)),
+            Err(error) => Proof::failed(what, &Error::from(error)),
         }
-    }
-}
-
-fn verdict(what: String, error: &Error) -> Proof {
-    match error.kind() {
-        ErrorKind::Unauthorized | ErrorKind::NotFound => Proof::missing(what, error.chain()),
-        _ => Proof::unknown(what, error.chain()),
     }
 }

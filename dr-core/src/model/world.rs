@@ -346,10 +346,7 @@ impl Inner {
     }
 
     pub(super) fn fault(&self, name: &ResourceName, side: &Side) -> Result<Option<Fault>> {
-        let of_side = self
-            .sides
-            .get(side)
-            .ok_or_else(|| Error::invalid(format!("there is no side {side}")).on(name.as_str()))?;
+        let of_side = side.of(&self.sides).map_err(|error| error.on(name.as_str()))?;
         let own = self.stores.get(name).and_then(|store| store.faults.get(side));
         Ok(own.copied().or(*of_side))
     }

@@ -142,8 +142,7 @@ impl Zone {
     /// What the record has to say after a call that found `found` there.
     pub(super) fn wanted(&self, call: &Route, found: &Word) -> Result<Word> {
         let side = call.to.side()?;
-        let own = self.values.get(side);
-        let own = own.ok_or_else(|| Error::invalid(format!("there is no side {side}")))?;
+        let own = side.of(&self.values)?;
         let values = match &call.values {
             Some(values) if values.is_empty() => return Err(Error::invalid("an empty address was given")),
             Some(values) => values.clone(),

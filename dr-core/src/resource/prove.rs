@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::cx::Cx;
+use crate::error::{Error, ErrorKind};
 use crate::ids::Side;
 
 /// Proves what a run will need, without changing anything.
@@ -66,5 +67,14 @@ impl Proof {
     /// It could not be learnt.
     pub fn unknown(what: impl Into<String>, said: impl Into<String>) -> Self {
         Self { what: what.into(), verdict: Verdict::Unknown, said: said.into() }
+    }
+
+    /// What an error tells: what is forbidden or not there is missing, anything else (silence, throttling, a server's
+    /// own trouble) tells nothing.
+    pub fn failed(what: impl Into<String>, error: &Error) -> Self {
+        match error.kind() {
+            ErrorKind::Unauthorized | ErrorKind::NotFound => Self::missing(what, error.chain()),
+            _ => Self::unknown(what, error.chain()),
+        }
     }
 }

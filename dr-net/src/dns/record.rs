@@ -23,12 +23,7 @@ pub(super) struct RoutedRecord {
 impl RoutedRecord {
     /// What the record says when callers are sent to `side`.
     pub(super) fn wanted(&self, side: &Side) -> Result<RrSet> {
-        let values = self.values.get(side).ok_or_else(|| {
-            let known: Vec<&str> = self.values.keys().map(Side::as_str).collect();
-            Error::invalid(format!("no values for `{side}`; there are some for {}", known.join(", ")))
-                .during("route")
-                .on(self.to_string())
-        })?;
+        let values = side.of(&self.values).map_err(|error| error.during("route").on(self.to_string()))?;
         Ok(RrSet { values: values.clone(), ttl: self.ttl })
     }
 

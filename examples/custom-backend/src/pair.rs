@@ -56,7 +56,7 @@ impl Pair {
     }
 
     pub(crate) fn server(&self, side: &Side) -> Result<&Server> {
-        self.sides.get(side).ok_or_else(|| Error::invalid(format!("there is no side `{side}`")))
+        side.of(&self.sides)
     }
 
     pub(crate) fn other(&self, side: &Side) -> Result<&Server> {

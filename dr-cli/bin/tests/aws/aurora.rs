@@ -8,10 +8,11 @@ use std::time::Duration;
 use dr_testkit_aws::{Aws, Failure, Fault, Options, Record, Service};
 use tempfile::TempDir;
 
+use crate::callers::dig;
 use crate::cloud::{EAST, STATE, WEST, dr_on, tell};
 use crate::fitting::Fitting;
 use crate::host::Host;
-use crate::orders::{BOOK, Callers, dig};
+use crate::orders::{BOOK, Callers};
 use crate::probers::Probers;
 use crate::support::{Said, run, until};
 

@@ -21,10 +21,11 @@ use tempfile::TempDir;
 
 use crate::asking::{ask, within};
 use crate::by_hand::{OPEN, empty, endpoint_check, replicate, sampled};
+use crate::callers::dig;
 use crate::crew::{Crew, Staff, staff};
 use crate::fitting::Fitting;
 use crate::host::Host;
-use crate::orders::{BOOK, Callers, dig};
+use crate::orders::{BOOK, Callers};
 use crate::probers::Probers;
 use crate::support::{Said, dr, finish, run, until};
 

@@ -11,10 +11,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use crate::by_hand::{OPEN, check_of_all, empty, endpoint_check, replicate, sampled};
+use crate::callers::dig;
 use crate::cloud::{EAST, STATE, WEST, dr_on, tell};
 use crate::fitting::Fitting;
 use crate::host::Host;
-use crate::orders::{BOOK, Callers, dig};
+use crate::orders::{BOOK, Callers};
 use crate::probers::Probers;
 use crate::support::{Said, run, until};
 

@@ -1,18 +1,16 @@
-//! Callers who place orders through the name, and remember which were acknowledged: counted by somebody else than `dr`.
+//! Callers who place numbered orders through the name, and remember which were acknowledged: counted by somebody else than
+//! `dr`.
 
-use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use hickory_proto::op::{Message, Query};
-use hickory_proto::rr::{Name, RData, RecordType};
+use crate::callers::{dig, post};
 
 /// The book that they order from.
 pub(crate) const BOOK: &str = "callers";
-const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A steady load until it is dropped.
@@ -58,37 +56,5 @@ impl Drop for Callers {
 /// One order; `None` unless it was acknowledged.
 fn order(name: &str, port: u16, servers: &[SocketAddr], row: i64) -> Option<()> {
     let address = *servers.iter().find_map(|server| dig(*server, name))?.first()?;
-    let mut stream = TcpStream::connect_timeout(&SocketAddr::new(address, port), PATIENCE).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).ok()?;
-    let request = format!(
-        "POST /ledger/{BOOK}/{row} HTTP/1.1\r\nHost: {name}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).ok()?;
-    let mut answer = Vec::new();
-    // What was read before an error is what was said.
-    let _ = stream.read_to_end(&mut answer);
-    answer.starts_with(b"HTTP/1.1 200").then_some(())
-}
-
-/// What one name server answers for the name.
-pub(crate) fn dig(server: SocketAddr, name: &str) -> Option<Vec<IpAddr>> {
-    let mut name: Name = name.parse().ok()?;
-    name.set_fqdn(true);
-    let mut question = Message::query();
-    question.add_query(Query::query(name, RecordType::A));
-    let socket = UdpSocket::bind("127.0.0.1:0").ok()?;
-    socket.set_read_timeout(Some(PATIENCE)).ok()?;
-    socket.send_to(&question.to_vec().ok()?, server).ok()?;
-    let mut buffer = [0; 4096];
-    let until = Instant::now() + PATIENCE;
-    while Instant::now() < until {
-        let length = socket.recv(&mut buffer).ok()?;
-        let Ok(answer) = Message::from_vec(&buffer[..length]) else { continue };
-        let address = |record: &hickory_proto::rr::Record| match &record.data {
-            RData::A(address) => Some(IpAddr::V4(address.0)),
-            _ => None,
-        };
-        return Some(answer.answers.iter().filter_map(address).collect());
-    }
-    None
+    post(SocketAddr::new(address, port), name, &format!("/ledger/{BOOK}/{row}"))
 }
