@@ -9,12 +9,13 @@ declare -A program_of=(
   [bind9-dnsutils]=/usr/bin/nsupdate
   [util-linux]=/usr/bin/setpriv
   [redis-server]=/usr/bin/redis-server
+  [faketime]=/usr/bin/faketime
   [python3-venv]="$(python3 -c 'import ensurepip; print(ensurepip.__path__[0])' 2>/dev/null)"
 )
 
 case "${1:-test}" in
   demo) wanted=(postgresql nftables util-linux) ;;
-  test) wanted=(postgresql nftables util-linux bind9 bind9-dnsutils redis-server python3-venv) ;;
+  test) wanted=(postgresql nftables util-linux bind9 bind9-dnsutils redis-server faketime python3-venv) ;;
   *) echo "usage: install.sh demo|test" >&2; exit 2 ;;
 esac
 

@@ -3,10 +3,9 @@
 //! Where each step stands is the core's word ([`RunState`]); this adds what a report needs beside it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use dr_core::event::{Actor, Debt, Ending, Event, Request, RunState, Status, StepState, Suspension};
-use dr_core::event::{Began, Entry};
+use dr_core::event::{Began, Entry, Steady};
 use dr_core::journal::Line;
 use dr_core::measure::Measurement;
 use dr_core::resource::{Applied, Prepared, Seen};
@@ -36,7 +35,8 @@ pub(crate) struct Story<'a> {
 #[derive(Debug)]
 pub(crate) struct Ended<'a> {
     pub(crate) at: Timestamp,
-    elapsed_ms: u64,
+    /// The same, whatever the wall clock did meanwhile.
+    steady: Timestamp,
     pub(crate) ending: Ending,
     pub(crate) text: &'a str,
     timings: &'a BTreeMap<String, f64>,
@@ -99,8 +99,9 @@ impl<'a> Story<'a> {
             paid_debts: Vec::new(),
             turned_back_at: None,
         };
+        let mut steady = Steady::default();
         for line in lines {
-            story.note(&line.entry);
+            story.note(&line.entry, steady.of(&line.entry));
         }
         Ok(story)
     }
@@ -147,15 +148,10 @@ impl<'a> Story<'a> {
         self.ended.is_some()
     }
 
-    /// How long the run took: monotonic where one process drove it, else by the wall clock.
+    /// How long the run took: monotonic within a process, by the wall clock from one to the next.
     pub(crate) fn run_seconds(&self) -> Option<Seconds> {
         let ended = self.ended.as_ref()?;
-        let time = if self.drives.len() <= 1 {
-            Duration::from_millis(ended.elapsed_ms)
-        } else {
-            ended.at.since(self.state.began_at)
-        };
-        Some(Seconds::from(time))
+        Some(Seconds::from(ended.steady.since(self.state.began_at)))
     }
 
     /// How long each phase took, in the script's order: as the run's end says, else from the first to the last event
@@ -180,10 +176,11 @@ impl<'a> Story<'a> {
             .collect()
     }
 
-    fn note(&mut self, entry: &'a Entry) {
+    /// `at` is a steady moment: spans are told by it.
+    fn note(&mut self, entry: &'a Entry, at: Timestamp) {
         if let Some(step) = step_of(&entry.event) {
             let notes = self.notes.entry(step).or_default();
-            notes.span = Some(notes.span.map_or((entry.at, entry.at), |(from, _)| (from, entry.at)));
+            notes.span = Some(notes.span.map_or((at, at), |(from, _)| (from, at)));
             match &entry.event {
                 Event::Failed { failure, .. } | Event::UndoFailed { failure, .. } => {
                     notes.failures.push(failure)
@@ -210,8 +207,7 @@ impl<'a> Story<'a> {
             }
             Event::Suspended { .. } => self.suspended_at = Some(entry.at),
             Event::Ended { ending, text, timings } => {
-                let (at, elapsed_ms) = (entry.at, entry.elapsed_ms);
-                self.ended = Some(Ended { at, elapsed_ms, ending: *ending, text, timings });
+                self.ended = Some(Ended { at: entry.at, steady: at, ending: *ending, text, timings });
             }
             // The state has the rest; what a later release added is relayed by the journal's bytes.
             _ => {}

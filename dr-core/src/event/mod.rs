@@ -6,6 +6,7 @@ mod ending;
 mod entry;
 mod kinds;
 mod state;
+mod steady;
 mod step;
 
 pub use began::{Actor, Began, Mode, Override};
@@ -13,4 +14,5 @@ pub use ending::{Debt, DebtKind, Ending, Suspension};
 pub use entry::{Entry, FORMAT, Seq};
 pub use kinds::{Event, Found, OutageSeen, Request};
 pub use state::{Illegal, RunState};
+pub use steady::Steady;
 pub use step::{Status, StepState};

@@ -9,6 +9,7 @@ use super::began::{Actor, Began, Mode};
 use super::ending::{Debt, Ending, Suspension};
 use super::entry::{Entry, Seq};
 use super::kinds::{Event, OutageSeen, Request};
+use super::steady::Steady;
 use super::step::{Edge, Status, StepState};
 use crate::ids::StepId;
 use crate::measure::Measurement;
@@ -66,6 +67,7 @@ pub struct RunState {
     /// How the run ended.
     pub ended: Option<(Ending, String)>,
     edges: BTreeMap<StepId, usize>,
+    steady: Steady,
 }
 
 impl RunState {
@@ -86,6 +88,8 @@ impl RunState {
         if steps.len() != began.script.steps.len() {
             return Err(illegal("two steps have one name"));
         }
+        let mut steady = Steady::default();
+        steady.of(entry);
         Ok(Self {
             seq: 1,
             epoch: entry.epoch,
@@ -112,6 +116,7 @@ impl RunState {
                 .enumerate()
                 .map(|(index, step)| (step.id.clone(), index))
                 .collect(),
+            steady,
         })
     }
 
@@ -147,6 +152,7 @@ impl RunState {
         self.seq = entry.seq;
         self.epoch = entry.epoch;
         self.last_at = entry.at;
+        let at = self.steady.of(entry);
         match &entry.event {
             Event::Began(_) => return Err(illegal("a run begins once".to_owned())),
             Event::Driven { .. } => {
@@ -159,7 +165,7 @@ impl RunState {
             Event::Started { step, attempt, was } => {
                 let state = self.take(entry, step, Edge::Start)?;
                 state.attempts = *attempt;
-                state.started.get_or_insert(entry.at);
+                state.started.get_or_insert(at);
                 if state.was.is_none() {
                     state.was = Some(was.clone());
                     self.intents.push(step.clone());
@@ -168,7 +174,7 @@ impl RunState {
             Event::Succeeded { step, applied, .. } => {
                 let state = self.take(entry, step, Edge::Succeed)?;
                 state.applied = Some(applied.clone());
-                state.over = Some(entry.at);
+                state.over = Some(at);
                 state.progress = None;
             }
             Event::Failed { step, attempt, failure, retry_in } => {
@@ -177,7 +183,7 @@ impl RunState {
                 state.attempts = *attempt;
                 state.failure = Some(failure.clone());
                 if retry_in.is_none() {
-                    state.over = Some(entry.at);
+                    state.over = Some(at);
                 }
             }
             Event::Settled { step, found } => {
@@ -186,12 +192,12 @@ impl RunState {
             Event::Skipped { step, why } | Event::NotExercised { step, why } => {
                 let state = self.take(entry, step, Edge::Skip)?;
                 state.skipped = Some(why.clone());
-                state.over = Some(entry.at);
+                state.over = Some(at);
             }
             Event::Previewed { step, prepared } => {
                 let state = self.take(entry, step, Edge::Preview)?;
                 state.was = Some(prepared.clone());
-                state.over = Some(entry.at);
+                state.over = Some(at);
             }
             Event::TurnedBack { why } => {
                 self.turned_back.get_or_insert_with(|| why.clone());
@@ -200,7 +206,7 @@ impl RunState {
                 self.take(entry, step, Edge::StartUndo)?;
             }
             Event::Undone { step } => {
-                self.take(entry, step, Edge::Undo)?.over = Some(entry.at);
+                self.take(entry, step, Edge::Undo)?.over = Some(at);
             }
             Event::UndoFailed { step, failure } => {
                 self.take(entry, step, Edge::FailUndo)?.failure = Some(failure.clone());

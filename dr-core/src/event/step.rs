@@ -156,9 +156,9 @@ pub struct StepState {
     pub skipped: Option<String>,
     /// Whether an effect of it may be in the world.
     pub may_have_acted: bool,
-    /// When its first attempt began.
+    /// When its first attempt began; a [`super::Steady`] moment.
     pub started: Option<Timestamp>,
-    /// When it was over.
+    /// When it was over; a [`super::Steady`] moment.
     pub over: Option<Timestamp>,
     /// What it last said it waits for.
     pub progress: Option<String>,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::measurement::{Basis, Figure, Gap, LossMeasured, Measurement, OutageMeasured, RtoParts};
-use crate::event::{Began, Entry, Event, Mode, Request};
+use crate::event::{Began, Entry, Event, Mode, Request, Steady};
 use crate::ids::StepId;
 use crate::plan::{Limit, RtoRpoBudget};
 use crate::resource::{Basis as Ground, Call, Class, LossBound, Promote, Promotion, Route, Routed, Urgency};
@@ -135,7 +135,7 @@ impl<'a> Run<'a> {
     fn of(began: &'a Began, entries: &'a [Entry]) -> Self {
         let mut run = Self {
             began,
-            at: entries.iter().find(|entry| matches!(entry.event, Event::Began(_))).map(|entry| entry.at),
+            at: None,
             urgency: began.urgency,
             first_risk: None,
             succeeded: BTreeMap::new(),
@@ -146,14 +146,17 @@ impl<'a> Run<'a> {
         };
         let steps: BTreeMap<&StepId, &ScriptStep> =
             began.script.steps.iter().map(|step| (&step.id, step)).collect();
+        let mut steady = Steady::default();
         for entry in entries {
+            let at = steady.of(entry);
             match &entry.event {
+                Event::Began(_) => run.at = Some(at),
                 Event::Started { step, .. } => {
                     let risky = steps.get(step).is_some_and(|step| may_stop_writes(step.class));
-                    run.first_risk = run.first_risk.or_else(|| risky.then_some(entry.at));
+                    run.first_risk = run.first_risk.or_else(|| risky.then_some(at));
                 }
                 Event::Succeeded { step, applied, .. } => {
-                    run.succeeded.insert(step, entry.at);
+                    run.succeeded.insert(step, at);
                     let verb = steps.get(step).map(|step| step.verb.as_str());
                     if verb == Some(Promote::VERB) {
                         run.promotions.push(serde_json::from_value(applied.data.clone()).ok());
@@ -167,8 +170,7 @@ impl<'a> Run<'a> {
                 }
                 Event::TurnedBack { .. } => run.turned_back = true,
                 Event::Requested { request: Request::GoUnplanned, .. } => run.urgency = Urgency::Unplanned,
-                Event::Began(_)
-                | Event::Driven { .. }
+                Event::Driven { .. }
                 | Event::Failed { .. }
                 | Event::Settled { .. }
                 | Event::Previewed { .. }

@@ -1,6 +1,7 @@
 //! What needs two regions: real servers, real processes, real kills.
 
 mod attacks;
+mod clocks;
 mod crashes;
 mod demos;
 mod machines;
