@@ -117,7 +117,7 @@ impl Replication {
         Self { at, sides }
     }
 
-    /// The sides on which some node is a primary or known to be writable.
+    /// The sides on which some node is known to take writes.
     pub fn writable_sides(&self) -> Vec<&Side> {
         let writable = |node: &NodeState| node.writable == Some(true);
         self.sides

@@ -142,3 +142,6 @@ impl Effect<Fence> for Fencer {
         self.inner.reads()
     }
 }
+
+#[cfg(test)]
+mod tests;

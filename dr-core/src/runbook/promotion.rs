@@ -266,3 +266,6 @@ impl Effect<Promote> for Promoter {
         self.inner.reads()
     }
 }
+
+#[cfg(test)]
+mod tests;

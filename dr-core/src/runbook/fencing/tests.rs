@@ -1,0 +1,145 @@
+//! When silence stands for a fence, whatever the promotion would say to it.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::resource::{FenceHow, FenceProof, NodeState, Risk, SideState, SilencePolicy};
+use crate::time::Timestamp;
+
+/// A side whose fence fails so.
+#[derive(Debug)]
+struct Fails(ErrorKind);
+
+#[async_trait]
+impl Effect<Fence> for Fails {
+    async fn prepare(&self, _: &Cx, _: &Fence) -> Result<Prepared> {
+        Err(Error::new(self.0, "no answer"))
+    }
+
+    async fn apply(&self, _: &Cx, _: &Fence, _: &Prepared) -> Result<FenceOutcome> {
+        Err(Error::new(self.0, "no answer"))
+    }
+
+    async fn undo(&self, _: &Cx, _: &Fence, _: &Before) -> Result<()> {
+        Err(Error::new(self.0, "no answer"))
+    }
+}
+
+#[derive(Debug)]
+struct Agreeing;
+
+#[async_trait]
+impl Watchers for Agreeing {
+    async fn silence(
+        &self,
+        _: &ResourceName,
+        side: &Side,
+        policy: &SilencePolicy,
+        now: Timestamp,
+    ) -> Result<Result<Risk, String>> {
+        let silent_since = now.minus(policy.accept_after);
+        Ok(Ok(Risk { side: side.clone(), silent_since, accepted: now, vantage_points: Vec::new() }))
+    }
+}
+
+async fn fenced(urgency: Urgency, fails: ErrorKind, policy: bool) -> Result<FenceOutcome> {
+    let inner: Arc<dyn Effect<Fence>> = Arc::new(Fails(fails));
+    let fencer = Fencer { resource: "orders".into(), inner, observer: None, watchers: Arc::new(Agreeing) };
+    let mut cx =
+        Cx::new("20270115T080000Z-silent".into(), "promote/fence:orders".into(), Duration::from_secs(5));
+    cx.urgency = urgency;
+    let mut call: Fence = serde_json::from_value(serde_json::json!({ "in": "east" })).unwrap();
+    call.when_unreachable =
+        policy.then(|| SilencePolicy { accept_after: Duration::from_secs(30), vantage_points: 2 });
+    fencer.apply(&cx, &call, &Prepared::unknown("silent", Before::nothing())).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_stands_for_a_fence_in_an_unplanned_run_whose_plan_says_so() {
+    let outcome = fenced(Urgency::Unplanned, ErrorKind::Unreachable, true).await.unwrap();
+    assert!(matches!(outcome, FenceOutcome::Accepted(_)), "{outcome}");
+    for (urgency, fails, policy) in [
+        (Urgency::Planned, ErrorKind::Unreachable, true),
+        (Urgency::Unplanned, ErrorKind::Unreachable, false),
+        (Urgency::Unplanned, ErrorKind::Hung, true),
+        (Urgency::Unplanned, ErrorKind::Timeout, true),
+        (Urgency::Unplanned, ErrorKind::Unauthorized, true),
+    ] {
+        let error = fenced(urgency, fails, policy).await.expect_err("no silence");
+        assert_eq!(error.kind(), fails, "{urgency:?}, policy {policy}: {error}");
+    }
+}
+
+/// What each side's only node is seen to be.
+#[derive(Debug)]
+struct Sees(Vec<(&'static str, Reach, Role, Option<bool>)>);
+
+#[async_trait]
+impl Observe<Replication> for Sees {
+    async fn observe(&self, cx: &Cx) -> Result<Replication> {
+        let side = |(side, reach, role, writable): &(&str, Reach, Role, Option<bool>)| {
+            let mut node = NodeState::new("db:5432", *reach);
+            (node.role, node.writable) = (*role, *writable);
+            (Side::new(*side), SideState::new(vec![node]))
+        };
+        Ok(Replication::new(cx.now(), self.0.iter().map(side).collect::<BTreeMap<_, _>>()))
+    }
+}
+
+/// A side that answers and can be fenced.
+#[derive(Debug)]
+struct Fences;
+
+#[async_trait]
+impl Effect<Fence> for Fences {
+    async fn prepare(&self, _: &Cx, _: &Fence) -> Result<Prepared> {
+        Ok(Prepared::unknown("it is back", Before::nothing()))
+    }
+
+    async fn apply(&self, cx: &Cx, call: &Fence, _: &Prepared) -> Result<FenceOutcome> {
+        let side = call.side.side()?.clone();
+        Ok(FenceOutcome::Confirmed(FenceProof::new(side, FenceHow::StoppedAndBarred, cx.now())))
+    }
+
+    async fn undo(&self, _: &Cx, _: &Fence, _: &Before) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_leaves_a_side_alone_only_where_every_other_is_proven_not_to_write() {
+    let writer = ("east", Reach::Answers, Role::Primary, Some(true));
+    let alone = [
+        vec![writer, ("west", Reach::Answers, Role::Standby, Some(false))],
+        vec![writer, ("west", Reach::Closed, Role::Stopped, Some(false))],
+    ];
+    let guarded = [
+        vec![writer],
+        vec![writer, ("west", Reach::Answers, Role::Primary, Some(true))],
+        vec![writer, ("west", Reach::Answers, Role::Primary, Some(false))],
+        vec![writer, ("west", Reach::Unreachable, Role::Standby, None)],
+        vec![writer, ("west", Reach::Unreachable, Role::Unknown, None)],
+        vec![
+            ("east", Reach::Answers, Role::Primary, None),
+            ("west", Reach::Answers, Role::Standby, Some(false)),
+        ],
+    ];
+    let seen = alone.map(|seen| (seen, true)).into_iter().chain(guarded.map(|seen| (seen, false)));
+    for (seen, is_left_alone) in seen {
+        let told = format!("{seen:?}");
+        let observer: Option<Arc<dyn Observe<Replication>>> = Some(Arc::new(Sees(seen)));
+        let inner: Arc<dyn Effect<Fence>> = Arc::new(Fences);
+        let fencer = Fencer { resource: "orders".into(), inner, observer, watchers: Arc::new(Agreeing) };
+        let cx =
+            Cx::new("20270115T080000Z-guards".into(), "guard/fence:orders".into(), Duration::from_secs(5));
+        let call: Fence =
+            serde_json::from_value(serde_json::json!({ "in": "east", "await_return": true })).unwrap();
+        let was = Prepared::unknown("silent", Before::nothing());
+        match fencer.apply(&cx, &call, &was).await {
+            Ok(outcome) => assert!(!is_left_alone, "{told}: {outcome}"),
+            Err(error) => {
+                assert!(is_left_alone && error.kind() == ErrorKind::Refused, "{told}: {error}");
+            }
+        }
+    }
+}
