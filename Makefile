@@ -14,7 +14,7 @@ DR := target/debug/dr
 
 HISTORIES ?= 100000
 
-.PHONY: help build demo demo-hard test simulate soak guards fuzz test-deps demo-deps lint deny bench
+.PHONY: help build demo demo-hard test simulate soak guards mutants fuzz test-deps demo-deps lint deny bench
 
 help: ## Lists what can be made.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,10 @@ soak: test-deps ## SIGKILL at every event of every move on real servers: hours; 
 
 guards: ## Switches the engine's guards off one at a time: the suites have to go red for each (writes docs/GUARDS.md).
 	scripts/guards.py
+
+mutants: ## Changes the engine, the journal and the checks in every small way: the suites have to notice (OF=… is a part).
+	cargo mutants --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-mutants
+	DR_HISTORIES=200 cargo mutants $(if $(OF),--file '$(OF)') --output target
 
 lint: ## Formats, clippy and docs, warnings denied.
 	cargo fmt --all --check

@@ -63,7 +63,7 @@ const LEAPS: [(i64, (&str, &str), &[i32]); 6] = [
     (-120, PROMOTED, &[11]),
 ];
 
-/// P4: the clock of the machine leaps in the middle of a failover. It ends as ever, if need be by a resume whose clock is
+/// The clock of the machine leaps in the middle of a failover. It ends as ever, if need be by a resume whose clock is
 /// right; and no duration that it tells is longer than the world was broken.
 #[test]
 fn a_failover_whose_clock_leaps_ends_as_ever_and_tells_no_false_time() {
