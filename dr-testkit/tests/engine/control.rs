@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use dr_core::ErrorKind;
 use dr_core::engine::DriveEnd;
 use dr_core::event::{Ending, Event, Request, Status, Suspension};
+use dr_testkit::decorate::{Called, Recorder, Schedule, Trouble};
 use dr_testkit::model::Fault;
 use dr_testkit::{Controls, Rig, Run, settled};
 
-use super::support::{MOVE, PROMOTE, SCALES, Shop, ended, shop, suspended};
+use super::support::{MOVE, PROMOTE, SCALES, Shop, ended, says, shop, suspended};
 
 async fn with(rig: &Rig, say: impl AsyncFnOnce(&Controls)) -> Run {
     let (drive, controls) = rig.begin().await;
@@ -294,4 +296,37 @@ phases:
     let run = rig.resume().await;
     ended(&run, Ending::Succeeded);
     assert_eq!(run.step("gate/wait").status, Status::Skipped);
+}
+
+/// A person says that a step was done by hand: it is looked at, and where the world says otherwise nothing is done in its
+/// place, for nobody asked for that.
+#[tokio::test(start_paused = true)]
+async fn a_step_that_a_person_called_done_is_looked_at_and_never_carried_out() {
+    const LAST: &str = "down/last";
+    for done_by_hand in [false, true] {
+        let shop = shop();
+        let recorder = Recorder::new();
+        let refused = Schedule::new().at(LAST, Called::Apply, 1..=1, Trouble::Fails(ErrorKind::Unauthorized));
+        let noted = recorder.clone();
+        let rig = Rig::new(&shop.world, SCALES)
+            .unplanned()
+            .in_trouble(&refused)
+            .wrapped(move |step, action| noted.on(step, action));
+        suspended(&rig.run().await, Suspension::Held);
+        if done_by_hand {
+            shop.services.scale_by_hand("east", 5);
+        }
+        let before = recorder.count(LAST, Called::Apply);
+        let (drive, controls) = rig.begin_again().await;
+        controls.ask(Request::Done { step: LAST.into() });
+        let run = rig.rest(drive).await;
+        let after = recorder.count(LAST, Called::Apply);
+        if done_by_hand {
+            ended(&run, Ending::Succeeded);
+        } else {
+            suspended(&run, Suspension::Held);
+            says(&run, "it was said to be done, and the world says otherwise");
+            assert_eq!(after, before, "{}", run.story());
+        }
+    }
 }

@@ -1,14 +1,18 @@
 //! Outcomes that are not known, and the point of no return.
 
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
-use dr_core::ErrorKind;
 use dr_core::engine::DriveEnd;
 use dr_core::event::{Ending, Event, Found, Suspension};
+use dr_core::resource::{Action, Applied, Before, Class, Cx, Prepared};
+use dr_core::{ErrorKind, Result, async_trait};
 use dr_testkit::Rig;
-use dr_testkit::decorate::{Called, Schedule, Trouble};
+use dr_testkit::decorate::{Called, Recorder, Schedule, Trouble};
+use serde_json::Value;
 
-use super::support::{MOVE, PROMOTE, SCALES, ended, shop, suspended};
+use super::support::{MOVE, PROMOTE, SCALES, ended, says, shop, suspended};
 
 fn always(step: &str, trouble: Trouble) -> Schedule {
     Schedule::new().at(step, Called::Apply, 1..=u32::MAX, trouble)
@@ -168,4 +172,77 @@ async fn a_pending_promotion_of_a_planned_run_is_cancelled_and_everything_put_ba
     assert_eq!(run.count(|event| matches!(event, Event::Settled { found: Found::Cancelled, .. })), 1);
     tokio::time::sleep(Duration::from_secs(3_000)).await;
     assert_eq!((shop.world.snapshot(), shop.world.violations()), (before, vec![]));
+}
+
+/// A planned run of two stores may go back as long as none has crossed; once the first is promoted, the second's promotion
+/// is waited for and never cancelled: going back would leave one of them on each side.
+#[tokio::test(start_paused = true)]
+async fn a_pending_promotion_beside_one_that_has_happened_is_not_cancelled() {
+    let shop = shop();
+    let users = shop.world.store("users");
+    users.stall_promotions(Duration::from_secs(2_000));
+    let plan = "
+phases:
+  - { name: fence, within: 20s, steps: [ { fence: orders }, { fence: users } ] }
+  - { name: first, within: 20s, steps: [ { promote: orders } ] }
+  - { name: second, within: 20s, steps: [ { promote: users } ] }
+";
+    let run = Rig::new(&shop.world, plan).run().await;
+    suspended(&run, Suspension::Held);
+    assert_eq!(run.count(|event| matches!(event, Event::Settled { found: Found::Cancelled, .. })), 0);
+    tokio::time::sleep(Duration::from_secs(3_000)).await;
+    assert_eq!((users.writable(), shop.orders.writable()), (vec!["west".into()], vec!["west".into()]));
+    assert_eq!(shop.world.violations(), []);
+}
+
+/// An action whose place cannot be read, and that would change it all the same.
+#[derive(Debug)]
+struct Unreadable(Arc<dyn Action>);
+
+#[async_trait]
+impl Action for Unreadable {
+    fn verb(&self) -> &str {
+        self.0.verb()
+    }
+
+    fn class(&self) -> Class {
+        self.0.class()
+    }
+
+    fn call(&self) -> Value {
+        self.0.call()
+    }
+
+    async fn prepare(&self, cx: &Cx) -> Result<Prepared> {
+        let seen = self.0.prepare(cx).await?;
+        Ok(Prepared::unknown("half an answer", seen.before))
+    }
+
+    async fn apply(&self, cx: &Cx, was: &Prepared) -> Result<Applied> {
+        self.0.apply(cx, was).await
+    }
+
+    async fn undo(&self, cx: &Cx, was: &Before) -> Result<()> {
+        self.0.undo(cx, was).await
+    }
+
+    fn reads(&self) -> RangeInclusive<u32> {
+        self.0.reads()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_read_is_not_overwritten_for_it_could_not_be_put_back() {
+    for planned in [true, false] {
+        let shop = shop();
+        let recorder = Recorder::new();
+        let notes = recorder.clone();
+        let rig = Rig::new(&shop.world, SCALES).wrapped(move |step, action| {
+            let action = notes.on(step, action);
+            if step.as_str() == "up/scale:services" { Arc::new(Unreadable(action)) } else { action }
+        });
+        let run = if planned { rig.run().await } else { rig.unplanned().run().await };
+        says(&run, "what is there could not be read: half an answer");
+        assert_eq!(recorder.count("up/scale:services", Called::Apply), 0, "{}", run.story());
+    }
 }
