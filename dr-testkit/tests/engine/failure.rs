@@ -295,3 +295,32 @@ async fn a_drill_may_be_told_to_undo() {
     ended(&rig.run().await, Ending::RolledBack);
     assert_eq!(settled(&shop.world).await, before);
 }
+
+/// `optional` on a fence or a promotion, and what fails is that step: it has failed, and nothing behind it is begun.
+#[tokio::test(start_paused = true)]
+async fn an_optional_fence_or_promotion_that_fails_is_not_left_out() {
+    for (step, behind) in
+        [("promote/fence:orders", "promote/promote:orders"), ("promote/promote:orders", "up/scale:services")]
+    {
+        let shop = shop();
+        let plan = "
+phases:
+  - name: promote
+    within: 20s
+    steps:
+      - { fence: orders, optional: true }
+      - { promote: orders, accept_loss: 10s, optional: true }
+  - { name: up, within: 20s, steps: [ { scale: services, in: target, replicas: 3 } ] }
+";
+        let recorder = Recorder::new();
+        let notes = recorder.clone();
+        let run = Rig::new(&shop.world, plan)
+            .unplanned()
+            .in_trouble(&denied(step))
+            .wrapped(move |step, action| notes.on(step, action))
+            .run()
+            .await;
+        assert_eq!(run.step(step).status, Status::Failed, "{}", run.story());
+        assert_eq!(recorder.count(behind, Called::Prepare), 0, "{}", run.story());
+    }
+}
