@@ -4,6 +4,7 @@ dr-core and dr-testkit go red for each.
 
     scripts/guards.py              all of them
     scripts/guards.py 'silence'    those whose name holds that word, again
+    scripts/guards.py --left       those that nothing has noticed so far
 
 It writes docs/GUARDS.md when every guard was noticed.
 
@@ -103,7 +104,8 @@ def main():
         sys.exit(f"red with every guard in place: {red}")
     seen = json.loads(SEEN.read_text()) if wanted and SEEN.exists() else {}
     unnoticed, stale = [], []
-    for guard in [guard for guard in guards if wanted in guard["name"]]:
+    left = [guard for guard in guards if guard["name"] not in seen]
+    for guard in left if wanted == "--left" else [guard for guard in guards if wanted in guard["name"]]:
         path = TREE / guard["file"]
         before = path.read_text()
         off = switched_off(guard, before)

@@ -235,4 +235,20 @@ mod tests {
         assert!(related(&node(Role::Primary, 1, 100, &[]), &target).is_err());
         assert!(related(&node(Role::Primary, 1, 50, &[]), &target).is_ok());
     }
+
+    #[test]
+    fn a_target_with_another_identity_is_no_copy_and_one_that_says_none_is_not_judged_by_it() {
+        let of = |role, system: Option<&str>| {
+            let mut node = node(role, 1, 50, &[]);
+            node.system = system.map(str::to_owned);
+            node
+        };
+        let judged = |source, target| related(&of(Role::Primary, source), &of(Role::Standby, target));
+        assert!(
+            judged(Some("7301"), Some("7302")).unwrap_err().message().contains("is no copy of the source")
+        );
+        for (source, target) in [(Some("7301"), Some("7301")), (None, Some("7302")), (Some("7301"), None)] {
+            assert!(judged(source, target).is_ok(), "{source:?} and {target:?}");
+        }
+    }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dr_core::engine::DriveEnd;
-use dr_core::event::{Ending, Event, Found, Suspension};
+use dr_core::event::{Ending, Entry, Event, Found, Seq, Suspension};
+use dr_core::journal::{Durability, Journal, JournalError, Line, MemoryJournal};
 use dr_core::resource::{Action, Applied, Before, Class, Cx, Prepared};
-use dr_core::{ErrorKind, Result, async_trait};
+use dr_core::{ErrorKind, async_trait};
 use dr_testkit::Rig;
 use dr_testkit::decorate::{Called, Recorder, Schedule, Trouble};
 use serde_json::Value;
@@ -213,16 +214,16 @@ impl Action for Unreadable {
         self.0.call()
     }
 
-    async fn prepare(&self, cx: &Cx) -> Result<Prepared> {
+    async fn prepare(&self, cx: &Cx) -> dr_core::Result<Prepared> {
         let seen = self.0.prepare(cx).await?;
         Ok(Prepared::unknown("half an answer", seen.before))
     }
 
-    async fn apply(&self, cx: &Cx, was: &Prepared) -> Result<Applied> {
+    async fn apply(&self, cx: &Cx, was: &Prepared) -> dr_core::Result<Applied> {
         self.0.apply(cx, was).await
     }
 
-    async fn undo(&self, cx: &Cx, was: &Before) -> Result<()> {
+    async fn undo(&self, cx: &Cx, was: &Before) -> dr_core::Result<()> {
         self.0.undo(cx, was).await
     }
 
@@ -244,5 +245,45 @@ async fn what_could_not_be_read_is_not_overwritten_for_it_could_not_be_put_back(
         let run = if planned { rig.run().await } else { rig.unplanned().run().await };
         says(&run, "what is there could not be read: half an answer");
         assert_eq!(recorder.count("up/scale:services", Called::Apply), 0, "{}", run.story());
+    }
+}
+
+/// A journal whose ownership is a lease that never has more than so much left.
+#[derive(Debug)]
+struct Leased(MemoryJournal, Duration);
+
+#[async_trait]
+impl Journal for Leased {
+    async fn append(&mut self, batch: &[Entry], how: Durability) -> Result<(), JournalError> {
+        self.0.append(batch, how).await
+    }
+
+    async fn read(&self, from: Seq) -> Result<Vec<Line>, JournalError> {
+        self.0.read(from).await
+    }
+
+    fn lease_left(&self) -> Option<Duration> {
+        Some(self.1)
+    }
+}
+
+/// P6: once the lease is over somebody else may own the run, and no call of ours may be under way any more.
+#[tokio::test(start_paused = true)]
+async fn no_call_outlasts_the_lease() {
+    const UP: &str = "up/scale:services";
+    let lease = Duration::from_secs(3);
+    for called in [Called::Prepare, Called::Apply] {
+        let shop = shop();
+        let hangs = Schedule::new().at(UP, called, 1..=1, Trouble::BlackHole);
+        let rig = Rig::new(&shop.world, SCALES).in_trouble(&hangs);
+        let (journal, _, _) = rig.disk().own().expect("a journal");
+        let (drive, _controls) = rig.begin_on(Box::new(Leased(journal, lease))).await.expect("a drive");
+        let run = rig.rest(drive).await;
+        let failed = run
+            .entries
+            .iter()
+            .find(|entry| matches!(&entry.event, Event::Failed { step, .. } if step.as_str() == UP));
+        let after = Duration::from_millis(failed.expect("a failure").elapsed_ms);
+        assert!(after <= lease + Duration::from_millis(100), "{called}: {after:?}\n{}", run.story());
     }
 }

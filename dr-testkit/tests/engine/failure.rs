@@ -324,3 +324,19 @@ phases:
         assert_eq!(recorder.count(behind, Called::Prepare), 0, "{}", run.story());
     }
 }
+
+/// What a step found to be so already is not its own: somebody may have changed it meanwhile, and going back leaves it alone.
+#[tokio::test(start_paused = true)]
+async fn what_was_so_already_is_not_undone() {
+    let shop = shop();
+    shop.services.scale_by_hand("west", 3);
+    let recorder = Recorder::new();
+    let notes = recorder.clone();
+    let run = Rig::new(&shop.world, SCALES)
+        .in_trouble(&denied("down/last"))
+        .wrapped(move |step, action| notes.on(step, action))
+        .run()
+        .await;
+    ended(&run, Ending::RolledBack);
+    assert_eq!(recorder.order(Called::Undo), ["move/route:entry"], "{}", run.story());
+}

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dr_core::engine::News;
+use dr_core::engine::{DriveEnd, News};
 use dr_core::event::{Ending, Event, Suspension};
 use dr_core::resource::{FenceHow, FenceOutcome, Promotion, Risk, SilencePolicy};
 use dr_core::runbook::Watchers;
 use dr_core::{ResourceName, Result, Side, Timestamp, async_trait};
 use dr_testkit::Rig;
+use dr_testkit::decorate::{Called, Recorder};
 use dr_testkit::model::{Fault, World};
 
 use super::support::{MOVE, PROMOTE, Shop, ended, says, shop, suspended};
@@ -264,4 +265,33 @@ async fn a_planned_move_loses_no_acknowledged_row() {
     ended(&run, Ending::Succeeded);
     assert!(acked > 100, "{acked}");
     assert_eq!(shop.orders.lost("book"), Vec::<i64>::new());
+}
+
+/// P8: the fence's own look says that it holds; an acknowledged write says that it does not, and the write is believed.
+#[tokio::test(start_paused = true)]
+async fn no_promotion_is_begun_after_a_fence_that_was_told_to_be_broken() {
+    for planned in [true, false] {
+        let shop = shop();
+        let plan = "
+phases:
+  - { name: fence, within: 20s, steps: [ { fence: orders } ] }
+  - { name: pause, within: 20s, steps: [ { wait: 5s } ] }
+  - { name: promote, within: 20s, steps: [ { promote: orders, accept_loss: 10s } ] }
+";
+        let recorder = Recorder::new();
+        let notes = recorder.clone();
+        let rig = Rig::new(&shop.world, plan).wrapped(move |step, action| notes.on(step, action));
+        let rig = if planned { rig } else { rig.unplanned() };
+        let (drive, controls) = rig.begin().await;
+        let (run, ()) = tokio::join!(rig.rest(drive), async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            controls.tell(News::BrokenFence("row 7 was acknowledged by east".to_owned()));
+        });
+        says(&run, "row 7 was acknowledged by east");
+        assert_eq!(recorder.count("promote/promote:orders", Called::Prepare), 0, "{}", run.story());
+        if matches!(run.driven.end, DriveEnd::Suspended(_)) {
+            let resumed = rig.resume().await;
+            assert_eq!(recorder.count("promote/promote:orders", Called::Prepare), 0, "{}", resumed.story());
+        }
+    }
 }

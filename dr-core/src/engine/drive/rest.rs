@@ -8,7 +8,6 @@ use crate::event::{Ending, Event, Status, Suspension};
 use crate::ids::StepId;
 use crate::journal::{Durability, JournalError};
 use crate::plan::OnFailure;
-use crate::resource::Class;
 use std::sync::Arc;
 
 impl Drive {
@@ -101,8 +100,8 @@ impl Drive {
         }
     }
 
-    /// Undoes the last intent that is not undone yet. A point of no return whose undo fails is held: nothing older
-    /// is undone while it may still take effect.
+    /// Undoes the last intent that is not undone yet. Where an undo fails nothing older is undone. No point of no return is
+    /// among them: with one that may have acted no run turns back.
     pub(super) async fn go_back(&mut self) -> Result<Option<(DriveEnd, String)>, JournalError> {
         let Some(id) = self.state.to_undo().next().cloned() else {
             let why = self.state.turned_back.clone().unwrap_or_default();
@@ -119,11 +118,7 @@ impl Drive {
         if tried_now {
             let text = state.failure.as_ref().map_or("", |failure| failure.text.as_str());
             let told = format!("step {id} could not be put back: {text}");
-            let why = match self.class(&id) {
-                Class::PointOfNoReturn => Suspension::Held,
-                Class::Read | Class::Reversible | Class::Irreversible | Class::Fence => Suspension::Stuck,
-            };
-            return self.suspend(why, &told).await.map(Some);
+            return self.suspend(Suspension::Stuck, &told).await.map(Some);
         }
         let before = state.was.as_ref().map(|was| was.before.clone());
         let Some((action, before)) = self.runbook.action(&id).map(Arc::clone).zip(before) else {
