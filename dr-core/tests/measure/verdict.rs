@@ -17,6 +17,12 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(seconds * 1_000)
 }
 
+/// An event of a drive that began at 100.
+fn entry(seq: u64, seconds: i64, event: Event) -> Entry {
+    let elapsed_ms = u64::try_from((seconds - 100) * 1_000).unwrap();
+    Entry { seq, epoch: 1, at: at(seconds), elapsed_ms, event }
+}
+
 fn step(id: &str, verb: &str, class: &str, optional: bool) -> Value {
     json!({ "id": id, "phase": "p", "verb": verb, "call": {}, "class": class, "within": "1m", "optional": optional })
 }
@@ -59,15 +65,11 @@ fn entries(began: &Began) -> Vec<Entry> {
         (110, succeeded("p/promote", promotion)),
         (125, succeeded("p/probe", Value::Null)),
     ];
-    let first =
-        Entry { seq: 1, epoch: 1, at: at(100), elapsed_ms: 0, event: Event::Began(Box::new(began.clone())) };
-    let rest = events.into_iter().zip(2..).map(|((seconds, event), seq)| Entry {
-        seq,
-        epoch: 1,
-        at: at(seconds),
-        elapsed_ms: 0,
-        event: serde_json::from_value(event).unwrap(),
-    });
+    let first = entry(1, 100, Event::Began(Box::new(began.clone())));
+    let rest = events
+        .into_iter()
+        .zip(2..)
+        .map(|((seconds, event), seq)| entry(seq, seconds, serde_json::from_value(event).unwrap()));
     [first].into_iter().chain(rest).collect()
 }
 
@@ -140,7 +142,7 @@ fn the_rto_lasts_until_nobody_can_remember_the_old_address() {
         let mut entries = entries(&began);
         let seq = entries.last().map_or(1, |last| last.seq + 1);
         let event = serde_json::from_value(event).unwrap();
-        entries.push(Entry { seq, epoch: 1, at: at(126), elapsed_ms: 0, event });
+        entries.push(entry(seq, 126, event));
         let findings = Findings { outages: vec![outage(vec![gap(90, 115)])], ..Findings::default() };
         measure(&began, &entries, findings).rto.unwrap()
     };
@@ -326,4 +328,17 @@ proptest! {
         let verdict = judged(measured, &format!("{limit}s"));
         prop_assert_eq!(verdict, figure.map(|most| most <= limit as f64));
     }
+}
+
+/// Durations are told by the drive's monotonic clock: the wall clock leaps by an hour in its middle, and back.
+#[test]
+fn a_leap_of_the_wall_clock_changes_no_figure() {
+    let began = plain();
+    let still = measure(&began, &entries(&began), Findings::default());
+    let mut leapt = entries(&began);
+    for (entry, by) in leapt[2..].iter_mut().zip([3_600, 3_600, -3_600, -3_600]) {
+        entry.at = Timestamp::from_millis(entry.at.as_millis() + by * 1_000);
+    }
+    assert_eq!(measure(&began, &leapt, Findings::default()), still);
+    assert_eq!(still.rto, figure(25.0, 25.0, Basis::Run));
 }
