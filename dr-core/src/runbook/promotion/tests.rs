@@ -161,7 +161,7 @@ impl Case {
         let given = std::mem::take(&mut *store.given.lock().unwrap());
         match promoted {
             Ok(promotion) => {
-                assert_eq!(given, [promotion.basis.clone()]);
+                assert_eq!(given.as_slice(), std::slice::from_ref(&promotion.basis));
                 Ok(promotion.basis)
             }
             Err(error) => {
