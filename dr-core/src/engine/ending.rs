@@ -1,6 +1,6 @@
 //! How a run that came to its end is judged: what it still owes, how long its phases took, and its ending.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::event::{Debt, DebtKind, Ending, Event, Mode, RunState, Status};
@@ -8,7 +8,7 @@ use crate::ids::{PhaseName, ResourceName, Side};
 use crate::measure::{Figure, judge};
 use crate::plan::Limit;
 use crate::resource::{
-    Call, Class, Fact, FenceHow, FenceOutcome, Follow, Following, Prepared, Promote, Promotion, Seen,
+    Call, Class, Fact, FenceHow, FenceOutcome, Follow, Following, Prepared, Promote, Promotion, Role, Seen,
 };
 use crate::time::{Timestamp, show_duration};
 
@@ -189,12 +189,32 @@ fn beside(
     owed.into_iter()
 }
 
+/// The sides that this run made copies of the new writer, once that was one.
+fn followers(state: &RunState, resource: &ResourceName) -> BTreeSet<Side> {
+    let steps = state.intents.iter().filter_map(|id| Some((state.script_step(id)?, state.steps.get(id)?)));
+    steps
+        .filter(|(step, stood)| step.resource.as_ref() == Some(resource) && stood.status == Status::Succeeded)
+        .skip_while(|(step, _)| step.verb != Promote::VERB)
+        .filter(|(step, _)| step.verb == Follow::VERB)
+        .filter_map(|(_, stood)| {
+            serde_json::from_value::<Following>(stood.applied.as_ref()?.data.clone()).ok()
+        })
+        .map(|following| following.side)
+        .collect()
+}
+
 fn owed_after(state: &RunState, resource: &ResourceName, promotion: &Promotion, seen: &[Seen]) -> Vec<Event> {
     let fact = |name: &str| seen.iter().find_map(|seen| seen.facts.get(name));
-    let copied = seen
-        .iter()
-        .flat_map(|seen| &seen.sides)
-        .any(|(side, facts)| *side != promotion.side && facts.get("receiving") == Some(&Fact::Flag(true)));
+    let followers = followers(state, resource);
+    let copied = seen.iter().flat_map(|seen| &seen.sides).filter(|(side, _)| **side != promotion.side).any(
+        |(side, facts)| match facts.get("receiving") {
+            Some(Fact::Flag(receiving)) => *receiving,
+            // Some stores tell of a new copy minutes later: the run's own `follow` saw it follow, and it is a copy now.
+            _ => {
+                followers.contains(side) && facts.get("role") == Some(&Fact::Word(Role::Standby.to_string()))
+            }
+        },
+    );
     let old = state.began.roles.source.clone();
     let mut owed = Vec::new();
     if !copied {

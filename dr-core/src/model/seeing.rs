@@ -57,7 +57,7 @@ impl Inner {
                 state.nodes.get(of).filter(|from| reachable && from.is_up() && from.primary)
             });
             let receiving = writer.is_some_and(|from| !state.link_cut && node.shares(from) == node.log.len());
-            seen.receiving = Some(receiving);
+            seen.receiving = (!state.hides_receiving).then_some(receiving);
             seen.received = Some(match writer {
                 Some(from) if receiving => position(from.log.len()),
                 Some(_) | None => node.position(),

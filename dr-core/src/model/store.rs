@@ -27,6 +27,7 @@ pub(super) struct StoreState {
     pub(super) refuses_fence: Option<String>,
     pub(super) stalled: Duration,
     pub(super) out_of_control: bool,
+    pub(super) hides_receiving: bool,
     pub(super) hazards: BTreeMap<Side, Vec<Hazard>>,
     pub(super) strangers: BTreeMap<Side, Vec<String>>,
     pub(super) acked: BTreeMap<String, Vec<LedgerRow>>,
@@ -70,6 +71,7 @@ impl StoreState {
             refuses_fence: None,
             stalled: Duration::ZERO,
             out_of_control: false,
+            hides_receiving: false,
             hazards: BTreeMap::new(),
             strangers: BTreeMap::new(),
             acked: BTreeMap::new(),
@@ -196,6 +198,11 @@ impl ModelStore {
     /// Nodes can no longer be stopped and started from outside: a promotion cannot be cancelled.
     pub fn lose_control(&self) {
         self.change(|state| state.out_of_control = true);
+    }
+
+    /// It does not say whether a copy receives, as RDS until the first sample of a new replica.
+    pub fn hide_receiving(&self) {
+        self.change(|state| state.hides_receiving = true);
     }
 
     /// How it is fenced. Default: stopped and barred.

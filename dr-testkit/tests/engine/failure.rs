@@ -340,3 +340,17 @@ async fn what_was_so_already_is_not_undone() {
     ended(&run, Ending::RolledBack);
     assert_eq!(recorder.order(Called::Undo), ["move/route:entry"], "{}", run.story());
 }
+
+/// Found: RDS tells of a new replica with its first sample, minutes later; a failback ended as if no copy had been made.
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_this_run_made_is_not_owed_because_the_store_does_not_tell_of_it_yet() {
+    let shop = shop();
+    shop.orders.hide_receiving();
+    ended(&Rig::new(&shop.world, MOVE).run().await, Ending::Succeeded);
+
+    let shop = super::support::shop();
+    shop.orders.hide_receiving();
+    let run = Rig::new(&shop.world, PROMOTE).run().await;
+    ended(&run, Ending::Recovered);
+    says(&run, "no copy follows west");
+}
