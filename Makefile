@@ -46,9 +46,9 @@ soak: test-deps ## SIGKILL at every event of every move on real servers: hours; 
 guards: ## Switches the engine's guards off one at a time: the suites have to go red for each (writes docs/GUARDS.md).
 	scripts/guards.py
 
-mutants: ## Changes the engine, the journal and the checks in every small way: the suites have to notice (OF=… is a part).
+mutants: ## Changes the engine, the journal and the checks in every small way: the suites have to notice (OF=src/check is a part).
 	cargo mutants --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-mutants
-	DR_HISTORIES=200 cargo mutants $(if $(OF),--file '$(OF)') --output target
+	DR_HISTORIES=200 cargo mutants $(if $(OF),--re '$(OF)') --output target
 
 lint: ## Formats, clippy and docs, warnings denied.
 	cargo fmt --all --check
