@@ -166,8 +166,9 @@ impl RunState {
                 let state = self.take(entry, step, Edge::Start)?;
                 state.attempts = *attempt;
                 state.started.get_or_insert(at);
-                if state.was.is_none() {
-                    state.was = Some(was.clone());
+                let is_first = state.was.is_none();
+                state.was = Some(state.found_before(was));
+                if is_first {
                     self.intents.push(step.clone());
                 }
             }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::kinds::Found;
 use crate::error::{Failure, Happened};
-use crate::resource::{Applied, Prepared};
+use crate::resource::{Applied, Prepared, Standing};
 use crate::time::Timestamp;
 
 /// Where a step stands.
@@ -146,7 +146,7 @@ pub struct StepState {
     pub status: Status,
     /// How many attempts were begun.
     pub attempts: u32,
-    /// What the first attempt found. Kept for ever: it is what undo puts back.
+    /// What was found before the step ([`StepState::found_before`]). Kept for ever: it is what undo puts back.
     pub was: Option<Prepared>,
     /// What it left.
     pub applied: Option<Applied>,
@@ -180,6 +180,21 @@ impl StepState {
             over: None,
             progress: None,
             doubt_before: false,
+        }
+    }
+
+    /// What counts as found before the step, now that an attempt has found this: what the first attempt found. Where that
+    /// could not read anything (a side was silent), the first that finds something to change tells; one that finds it done
+    /// tells nothing, for it may have been done by an attempt before.
+    pub fn found_before(&self, now: &Prepared) -> Prepared {
+        let tells = matches!(now.standing, Standing::Would { .. }) && !now.before.data.is_null();
+        match &self.was {
+            Some(first) => {
+                let unread =
+                    matches!(first.standing, Standing::Unknown { .. }) && first.before.data.is_null();
+                if unread && tells { now.clone() } else { first.clone() }
+            }
+            None => now.clone(),
         }
     }
 

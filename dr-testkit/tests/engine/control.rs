@@ -197,6 +197,28 @@ async fn a_run_that_died_before_a_silent_side_can_be_ended_once_it_answers() {
     assert_eq!(settled(&shop.world).await, before);
 }
 
+/// The same, where the side answers again before the run goes on: the attempt that fences it reads what was before.
+/// Found: only the first attempt's look counted, which had read nothing, and the run stayed stuck for ever.
+#[tokio::test(start_paused = true)]
+async fn a_fence_that_a_later_attempt_set_is_put_back_to_what_that_attempt_read() {
+    let shop = shop();
+    let before = shop.world.snapshot();
+    shop.world.fail("east", Fault::BlackHole);
+    let plan = PROMOTE.replace("fence: orders", "fence: orders, when_unreachable: { accept_after: 10m }");
+    let never = Trouble::Fails(ErrorKind::Unauthorized);
+    let never = Schedule::new().at("promote/promote:orders", Called::Apply, 1..=u32::MAX, never);
+    let rig = Rig::new(&shop.world, &plan).unplanned().in_trouble(&never);
+    suspended(&dies_after(&rig, Duration::from_secs(8)).await, Suspension::Interrupted);
+    shop.world.heal("east");
+    let run = rig.resume().await;
+    suspended(&run, Suspension::Held);
+    assert_eq!(run.step("promote/fence:orders").status, Status::Succeeded);
+    let (drive, controls) = rig.begin_again().await;
+    controls.ask(Request::Abort);
+    ended(&rig.rest(drive).await, Ending::Aborted);
+    assert_eq!(settled(&shop.world).await, before);
+}
+
 /// P21 and P30: a process dies at any moment of a move, the middle of its promotion among them, and a person ends the run.
 /// Found: a run that died with its promotion's intent durable was held for ever, by abort and by resume.
 #[tokio::test(start_paused = true)]

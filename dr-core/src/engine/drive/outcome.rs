@@ -73,8 +73,8 @@ impl Drive {
             return;
         }
         let Some(action) = self.runbook.action(&id).map(Arc::clone) else { return };
-        let first = self.state.steps.get(&id).and_then(|state| state.was.as_ref());
-        let before = first.map_or_else(|| prepared.before.clone(), |first| first.before.clone());
+        let found = self.state.steps.get(&id).map(|state| state.found_before(&prepared).before);
+        let before = found.unwrap_or_else(|| prepared.before.clone());
         let was = Prepared { standing: prepared.standing.clone(), before };
         events.push(Event::Started { step: id.clone(), attempt, was: prepared });
         let cx = self.cx(at, &id, attempt);
