@@ -14,7 +14,7 @@ DR := target/debug/dr
 
 HISTORIES ?= 100000
 
-.PHONY: help build demo demo-hard test simulate soak guards mutants fuzz test-deps demo-deps lint deny bench
+.PHONY: help build demo demo-hard test simulate soak nextest guards mutants fuzz test-deps demo-deps lint deny bench
 
 help: ## Lists what can be made.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -43,10 +43,13 @@ simulate: ## Lives a hundred thousand random histories of random plans and check
 soak: test-deps ## SIGKILL at every event of every move on real servers: hours; DR_EVENTS=12..17 is some of them.
 	DR_EVERY_EVENT=1 cargo test --package dr --test e2e --test seeds --test aws any_event -- --nocapture --test-threads=1
 
-guards: ## Switches the engine's guards off one at a time: the suites have to go red for each (writes docs/GUARDS.md).
+nextest:
+	cargo nextest --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-nextest
+
+guards: nextest ## Switches the engine's guards off one at a time: the suites have to go red for each (writes docs/GUARDS.md).
 	scripts/guards.py
 
-mutants: ## Changes the engine, the journal and the checks in every small way: the suites have to notice (OF=src/check is a part).
+mutants: nextest ## Changes the engine, the journal and the checks in every small way: the suites have to notice (OF=src/check is a part).
 	cargo mutants --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-mutants
 	DR_HISTORIES=200 cargo mutants $(if $(OF),--re '$(OF)') --output target
 

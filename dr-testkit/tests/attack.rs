@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use dr_core::engine::{DriveEnd, News};
 use dr_core::event::{DebtKind, Ending, Event, Mode, Request, Status};
-use dr_core::model::{Fault, ModelStore, World};
-use dr_core::resource::{
-    Applied, Before, Cx, Effect, Prepared, Promote, Promotion, Risk, Roles, SilencePolicy, Urgency,
-};
-use dr_core::runbook::{Binding, Runbook, Watchers};
-use dr_core::{Error, ResourceName, Result, Side, Timestamp, async_trait};
+use dr_core::model::{Agreeing, Fault, ModelStore, World};
+use dr_core::resource::{Applied, Before, Cx, Effect, Prepared, Promote, Promotion, Roles, Urgency};
+use dr_core::runbook::{Binding, Runbook};
+use dr_core::{Error, Result, Side, async_trait};
 use dr_testkit::{Rig, Run};
 
 const PROMOTE: &str = "
@@ -38,25 +36,6 @@ fn pair() -> (World, ModelStore) {
 
 fn not_good(run: &Run) {
     assert!(!GOOD.contains(&run.driven.end), "{:?}: {}\n{}", run.driven.end, run.driven.text, run.story());
-}
-
-/// Two probers that hear nothing since a while.
-#[derive(Debug)]
-struct Agreeing;
-
-#[async_trait]
-impl Watchers for Agreeing {
-    async fn silence(
-        &self,
-        _: &ResourceName,
-        side: &Side,
-        policy: &SilencePolicy,
-        now: Timestamp,
-    ) -> Result<Result<Risk, String>> {
-        let vantage_points = vec!["west".to_owned(), "office".to_owned()];
-        let silent_since = now.minus(policy.accept_after);
-        Ok(Ok(Risk { side: side.clone(), silent_since, accepted: now, vantage_points }))
-    }
 }
 
 /// P14: a promotion that a plan calls optional.

@@ -25,6 +25,7 @@
 //! # Ok(()) }
 //! ```
 
+mod agreeing;
 mod alarm;
 mod backend;
 mod backups;
@@ -50,6 +51,7 @@ mod workloads;
 mod world;
 mod zone;
 
+pub use agreeing::Agreeing;
 pub use alarm::ModelAlarm;
 pub use backend::ModelBackend;
 pub use fault::Fault;

@@ -7,11 +7,8 @@ use std::time::Duration;
 use dr_core::engine::DriveEnd;
 use dr_core::event::{Request, Suspension};
 use dr_core::journal::Crash;
-use dr_core::model::Snapshot;
+use dr_core::model::{Agreeing, Snapshot};
 use dr_core::plan::OnFailure;
-use dr_core::resource::{Risk, SilencePolicy};
-use dr_core::runbook::Watchers;
-use dr_core::{ResourceName, Result as Answer, Side, Timestamp, async_trait};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::sync::mpsc;
@@ -296,24 +293,5 @@ fn mend(shop: &Shop) {
         Mishap::Fences(true),
     ] {
         mishap.strike(shop);
-    }
-}
-
-/// Probers who hear nothing whenever they are asked. Whether a side is silent the run's own look decides first.
-#[derive(Debug)]
-struct Agreeing;
-
-#[async_trait]
-impl Watchers for Agreeing {
-    async fn silence(
-        &self,
-        _: &ResourceName,
-        side: &Side,
-        policy: &SilencePolicy,
-        now: Timestamp,
-    ) -> Answer<Result<Risk, String>> {
-        let silent_since = now.minus(policy.accept_after);
-        let vantage_points = vec![WEST.to_owned(), "office".to_owned()];
-        Ok(Ok(Risk { side: side.clone(), silent_since, accepted: now, vantage_points }))
     }
 }

@@ -3,35 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dr_core::Side;
 use dr_core::engine::{DriveEnd, News};
 use dr_core::event::{Ending, Event, Suspension};
-use dr_core::resource::{FenceHow, FenceOutcome, Promotion, Risk, SilencePolicy};
-use dr_core::runbook::Watchers;
-use dr_core::{ResourceName, Result, Side, Timestamp, async_trait};
+use dr_core::resource::{FenceHow, FenceOutcome, Promotion};
 use dr_testkit::Rig;
 use dr_testkit::decorate::{Called, Recorder};
-use dr_testkit::model::{Fault, World};
+use dr_testkit::model::{Agreeing, Fault, World};
 
 use super::support::{MOVE, PROMOTE, Shop, ended, says, shop, suspended};
-
-/// Two probers that hear nothing since a while.
-#[derive(Debug)]
-struct Agreeing;
-
-#[async_trait]
-impl Watchers for Agreeing {
-    async fn silence(
-        &self,
-        _: &ResourceName,
-        side: &Side,
-        policy: &SilencePolicy,
-        now: Timestamp,
-    ) -> Result<Result<Risk, String>> {
-        let vantage_points = vec!["west".to_owned(), "office".to_owned()];
-        let silent_since = now.minus(policy.accept_after);
-        Ok(Ok(Risk { side: side.clone(), silent_since, accepted: now, vantage_points }))
-    }
-}
 
 const SILENT: &str = "
 phases:

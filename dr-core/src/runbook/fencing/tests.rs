@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::resource::{FenceHow, FenceProof, NodeState, Risk, SideState, SilencePolicy};
-use crate::time::Timestamp;
+use crate::model::Agreeing;
+use crate::resource::{FenceHow, FenceProof, NodeState, SideState, SilencePolicy};
 
 /// A side whose fence fails so.
 #[derive(Debug)]
@@ -22,23 +22,6 @@ impl Effect<Fence> for Fails {
 
     async fn undo(&self, _: &Cx, _: &Fence, _: &Before) -> Result<()> {
         Err(Error::new(self.0, "no answer"))
-    }
-}
-
-#[derive(Debug)]
-struct Agreeing;
-
-#[async_trait]
-impl Watchers for Agreeing {
-    async fn silence(
-        &self,
-        _: &ResourceName,
-        side: &Side,
-        policy: &SilencePolicy,
-        now: Timestamp,
-    ) -> Result<Result<Risk, String>> {
-        let silent_since = now.minus(policy.accept_after);
-        Ok(Ok(Risk { side: side.clone(), silent_since, accepted: now, vantage_points: Vec::new() }))
     }
 }
 

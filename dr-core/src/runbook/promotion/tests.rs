@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use super::super::watchers::nobody;
 use super::*;
+use crate::model::Agreeing;
 use crate::resource::{FenceHow, NodeState, Reach, SideState};
 
 const EAST: &str = "east";
@@ -56,26 +58,6 @@ impl Observe<Replication> for Store {
         node.role = Role::Standby;
         node.last_commit = self.last_commit;
         Ok(Replication::new(cx.now(), BTreeMap::from([(Side::new(WEST), SideState::new(vec![node]))])))
-    }
-}
-
-#[derive(Debug)]
-struct Agreeing(bool);
-
-#[async_trait]
-impl Watchers for Agreeing {
-    async fn silence(
-        &self,
-        _: &ResourceName,
-        side: &Side,
-        policy: &SilencePolicy,
-        now: Timestamp,
-    ) -> Result<Result<Risk, String>> {
-        Ok(if self.0 {
-            Ok(risk(side, now.minus(policy.accept_after), now))
-        } else {
-            Err("it lives".to_owned())
-        })
     }
 }
 
@@ -147,7 +129,7 @@ impl Case {
             guarding: self.fenced.iter().map(guarding).collect(),
             own: Some(("orders".into(), EAST.into())),
             fences_itself: false,
-            watchers: Arc::new(Agreeing(self.agreed)),
+            watchers: if self.agreed { Arc::new(Agreeing) } else { nobody() },
             outage_since: None,
         };
         let call: Promote = serde_json::from_value(serde_json::json!({ "in": WEST })).unwrap();
@@ -249,7 +231,8 @@ fn silence_is_a_ground_only_where_it_was_accepted_and_still_is_and_only_in_an_un
             if silent.is_ok() { "silence is no fence" } else { "whether east is fenced cannot be learnt" };
         Case { accepted_before: false, ..unplanned() }.refused(why);
         Case { policy: false, ..unplanned() }.refused("the plan accepts no silence");
-        Case { agreed: false, ..unplanned() }.refused("is not accepted any more: it lives");
+        Case { agreed: false, ..unplanned() }
+            .refused("is not accepted any more: no prober outside watches it");
         accepted(Urgency::Planned).refused("a planned run does not promote beside a side that is not fenced");
     }
 }
