@@ -82,7 +82,7 @@ fn named(
     let able: Vec<&str> =
         all.iter().filter(|(_, one)| can(one.as_ref())).map(|(name, _)| name.as_str()).collect();
     let help = match (closest(name.as_str(), able.iter().copied()), able.as_slice()) {
-        (Some(near), _) if near != name.as_str() => format!("did you mean `{near}`?"),
+        (Some(near), _) => format!("did you mean `{near}`?"),
         (_, []) => format!("no resource of this plan {what}"),
         (_, able) => format!("these {what}: {}", able.join(", ")),
     };

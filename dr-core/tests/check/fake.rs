@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use dr_core::plan::RtoRpoBudget;
 use dr_core::resource::{Class, ConfigError, Connect, Needs, Plane, Roles, Scale, understood};
 use dr_core::time::parse_duration;
 use dr_core::{Backend, Backends, Configured, Error, Identity, Region, Resource, Side, async_trait};
@@ -38,6 +39,11 @@ impl Backend for Fake {
         {
             return Err(vec![ConfigError::new("/identity", "expected a text")]);
         }
+        if let Some(limits) = config.get("limits")
+            && let Err(error) = serde_json::from_value::<RtoRpoBudget>(limits.clone())
+        {
+            return Err(vec![ConfigError::new("/limits", error.to_string())]);
+        }
         Ok(Box::new(FakeConfigured { kind: self.0, config, verbs: self.1 }))
     }
 }
@@ -52,8 +58,8 @@ struct FakeConfigured {
 #[async_trait]
 impl Configured for FakeConfigured {
     fn identities(&self) -> Vec<Identity> {
-        let own = || format!("{:p}", self);
-        vec![Identity::new(self.config["identity"].as_str().map_or_else(own, str::to_owned))]
+        let own = format!("{:p}", self);
+        self.config["identity"].as_str().unwrap_or(&own).split(' ').map(Identity::new).collect()
     }
 
     fn sides(&self) -> BTreeMap<Side, Region> {

@@ -124,6 +124,12 @@ mod configuring {
     }
 
     #[test]
+    fn where_a_backend_does_not_know_a_field_the_one_that_was_meant_is_named() {
+        let found = changed("entry: { kind: traffic,", "entry: { kind: traffic, limits: { rot: 1m },");
+        assert_eq!(only(&found, Error, codes::BAD_CONFIG).help, "did you mean `rto`?");
+    }
+
+    #[test]
     fn a_number_is_given_as_text_where_the_schema_wants_text() {
         let found = changed("entry: { kind: traffic,", "entry: { kind: traffic, identity: 123456789012,");
         assert_eq!(shown(&found), "");
@@ -211,6 +217,21 @@ mod budget {
     }
 
     #[test]
+    fn a_ttl_runs_from_the_beginning_of_its_phase_and_is_named_where_it_outlasts_it() {
+        let told = |ttl: &str| {
+            let text = "budget: { rto: 1s }\n\
+                        phases: [ { name: look, within: 2m, steps: [ { observe: app } ] }, \
+                                  { name: dns, within: 1m, steps: [ { route: entry } ] } ]\n";
+            let text = format!("{HEAD}{RESOURCES}{MEASURE}{text}").replace("ttl: 30s", ttl);
+            finds(&findings_of(&text, Urgency::Unplanned), Error, codes::OVER_RTO).message
+        };
+        assert_eq!(told("ttl: 61s"), "look 2m + dns and its TTL 1m 1s = 3m 1s, which is not <= 1s");
+        for covered in ["ttl: 60s", "ttl: 59s"] {
+            assert_eq!(told(covered), "look 2m + dns 1m = 3m, which is not <= 1s");
+        }
+    }
+
+    #[test]
     fn a_phase_of_another_kind_of_run_does_not_count() {
         let mut shares = SIX;
         shares[5].1 = "within: 3m, when: planned";
@@ -252,6 +273,15 @@ mod budget {
             "{}",
             found.message
         );
+    }
+
+    #[test]
+    fn deadlines_that_fill_their_phase_exactly_fit_it() {
+        let found = changed(
+            "{ fence: orders }, { promote: orders, accept_loss: 10s }",
+            "{ fence: orders, within: 1m }, { promote: orders, accept_loss: 10s, within: 1m }",
+        );
+        assert_eq!(shown(&found), "");
     }
 
     #[test]
@@ -349,6 +379,15 @@ mod fencing {
         assert!(with("unplanned").is_empty());
     }
 
+    #[test]
+    fn the_promotion_of_another_store_does_not_make_up_for_one_that_is_left_out() {
+        let from = "{ promote: orders, accept_loss: 10s }";
+        let left_out = "{ fence: users }, { promote: users, accept_loss: 10s, when: planned }";
+        let found = changed(from, &format!("{from}, {left_out}"));
+        let found = only(&found, Error, codes::FENCE_WITHOUT_PROMOTION);
+        assert!(found.message.starts_with("after `fence users` nobody can write"), "{}", found.message);
+    }
+
     const SILENT: &str = "{ fence: orders, when_unreachable: { accept_after: 30s } }";
 
     #[test]
@@ -396,7 +435,10 @@ mod callers {
         };
         only(&unseen("{ observe: orders }"), Warning, codes::TARGET_NOT_SEEN_READY);
         only(&unseen("{ observe: app, in: source }"), Warning, codes::TARGET_NOT_SEEN_READY);
-        only(&unseen("{ observe: app, in: target, optional: true }"), Warning, codes::TARGET_NOT_SEEN_READY);
+        for may_fail in ["observe: app, in: target", "scale: app, in: target, replicas: 3"] {
+            let found = unseen(&format!("{{ {may_fail}, optional: true }}"));
+            only(&found, Warning, codes::TARGET_NOT_SEEN_READY);
+        }
         assert!(unseen("{ probe: shop, served_by: target }").is_empty());
         assert!(unseen("{ scale: app, in: target, replicas: 3 }").is_empty());
         assert!(unseen("{ observe: app, expect: { ready: all } }").is_empty());
@@ -407,6 +449,13 @@ mod callers {
         let text = format!("{HEAD}{RESOURCES}{MEASURE}{SOUND}");
         let head = text.split("  - { name: health_check").next().unwrap();
         only(&findings_of(head, Urgency::Unplanned), Warning, codes::NO_VERIFICATION);
+    }
+
+    #[test]
+    fn a_look_that_may_fail_verifies_nothing() {
+        let found = changed("healthy_for: 10s }", "healthy_for: 10s, optional: true }");
+        finds(&found, Warning, codes::NO_VERIFICATION);
+        finds(&found, Error, codes::SCALE_DOWN_BEFORE_VERIFICATION);
     }
 
     #[test]
@@ -435,6 +484,14 @@ mod callers {
             .replace("rto: 15m", "rto: 30m");
         let found = only(&findings_of(&text, Urgency::Planned), Note, codes::LONG_OUTAGE_WINDOW);
         assert!(found.message.contains("3m on `scale app` (3m)"), "{}", found.message);
+    }
+
+    #[test]
+    fn waiting_and_asking_while_nobody_can_write_is_noted() {
+        let from = "{ promote: orders, accept_loss: 10s }";
+        let idle = "{ wait: 5s, after: [fence:orders] }, { approve: go on, after: [fence:orders] }";
+        let found = only(&changed(from, &format!("{from}, {idle}")), Note, codes::LONG_OUTAGE_WINDOW);
+        assert!(found.message.ends_with("4m on `wait` (2m), `approve` (2m)"), "{}", found.message);
     }
 }
 
@@ -471,6 +528,17 @@ mod measuring {
             .replace("shop: { kind: door }", "shop: { kind: door, writes: false }");
         only(&findings_of(&text, Urgency::Planned), Error, codes::CANNOT_MEASURE);
     }
+
+    #[test]
+    fn a_door_that_takes_writes_or_does_not_say_may_be_asked_with_one() {
+        let writing = "outage: { probe: shop, write: true }";
+        for door in ["{ kind: door, writes: true }", "{ kind: door }"] {
+            let text = format!("{HEAD}{RESOURCES}{MEASURE}{SOUND}")
+                .replace("outage: { probe: shop }", writing)
+                .replace("{ kind: door }", door);
+            assert_eq!(shown(&findings_of(&text, Urgency::Planned)), "");
+        }
+    }
 }
 
 mod names {
@@ -487,6 +555,22 @@ mod names {
         assert_eq!(found.place.to_string(), "9:3");
     }
 
+    #[test]
+    fn what_is_only_asked_may_have_two_names_and_what_is_changed_in_any_way_may_not() {
+        let twice = |kind: &str| {
+            let thing = format!("{{ kind: {kind}, identity: db }}");
+            changed("shop: { kind: door }", &format!("shop: {{ kind: door }}\n  a: {thing}\n  b: {thing}"))
+        };
+        assert_eq!(shown(&twice("door")), "");
+        only(&twice("cache"), Error, codes::ONE_THING_TWO_NAMES);
+    }
+
+    #[test]
+    fn a_resource_that_names_one_thing_twice_is_one_resource() {
+        let found = changed("orders: { kind: store }", "orders: { kind: store, identity: db db }");
+        assert_eq!(shown(&found), "");
+    }
+
     /// P31: one thing on two sides.
     #[test]
     fn one_thing_is_one_side() {
@@ -498,6 +582,14 @@ mod names {
         assert_eq!(found.message, "`orders` has the same `sides` for eu and, at 8:35, for us");
         let found = changed("ttl: 30s", "ttl: 30s, values: { us: 10.0.0.1, eu: 10.0.0.1 }");
         only(&found, Error, codes::ONE_THING_TWO_SIDES);
+    }
+
+    #[test]
+    fn two_addresses_are_two_sides() {
+        let sides =
+            "sides: { us: { url: a, x: 1 }, eu: { url: b, x: 1 } }, values: { us: 10.0.0.1, eu: 10.0.0.2 }";
+        let found = changed("orders: { kind: store }", &format!("orders: {{ kind: store, {sides} }}"));
+        assert_eq!(shown(&found), "");
     }
 
     #[test]
@@ -516,6 +608,15 @@ mod names {
     fn timings_have_names_of_their_own() {
         only(&changed("name: scale_down", "name: Scale-up"), Error, codes::PHASE_NAMES_COLLIDE);
         only(&changed("name: scale_down", "name: roles"), Error, codes::PHASE_NAMES_COLLIDE);
+    }
+
+    /// Found: `roles` was refused where `dr` puts no phase of that name first, and `Roles` was not.
+    #[test]
+    fn where_nothing_is_promoted_the_name_of_the_phase_that_dr_puts_first_is_free() {
+        for name in ["roles", "Roles"] {
+            let found = phases(&format!("phases: [ {{ name: {name}, steps: [ {{ observe: app }} ] }} ]\n"));
+            assert_eq!(shown(&found), "");
+        }
     }
 
     #[test]

@@ -84,6 +84,27 @@ fn a_planned_run_may_need_its_source() {
 }
 
 #[test]
+fn a_look_bears_the_silence_of_one_of_its_sides_and_of_nothing_else() {
+    let look = |app: &str, step: &str| {
+        let rest = format!("phases: [ {{ name: p, steps: [ {step} ] }} ]\n");
+        let text = format!("{HEAD}{RESOURCES}{MEASURE}{rest}")
+            .replace("kind: workloads", &format!("kind: workloads, control: us, data: us{app}"));
+        findings_of(&text, Urgency::Unplanned)
+    };
+    assert_eq!(shown(&look("", "{ observe: app }")), "");
+    let needs = [
+        "`observe app` needs the control plane of dns in us, which is the source",
+        "`observe app` needs an image registry in us, which is the source",
+    ];
+    for (app, step) in
+        [("", "{ observe: app, in: target }"), (", sides: { eu: eu, ap: ap }", "{ observe: app }")]
+    {
+        let told: Vec<String> = look(app, step).into_iter().map(|one| one.message).collect();
+        assert_eq!(told, needs, "{app} {step}");
+    }
+}
+
+#[test]
 fn the_alternative_is_named() {
     let found = changed("orders: { kind: store", "orders: { kind: store, sts: us");
     assert_eq!(finds(&found, Warning, codes::DEPENDS_ON_SOURCE).help, "instead: regional STS endpoints");

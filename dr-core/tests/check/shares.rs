@@ -81,22 +81,37 @@ fn a_gate_and_an_address_come_from_something_that_has_them() {
     assert_eq!(shown(&findings_of(&known, Urgency::Unplanned)), "");
 }
 
-#[test]
-fn a_restored_copy_gets_no_callers_until_it_follows() {
-    let seed = "
+/// Callers sent to the target, behind these steps.
+fn callers_behind(steps: &str) -> Vec<Finding> {
+    let seed = format!(
+        "
 phases:
-  - { name: prepare, steps: [ { restore: global, in: target }, { observe: app, in: target, expect: { ready: all } } ] }
-  - { name: shift, steps: [ { route: split, to: target, share: 10, serving: one-writer } ] }
-";
+  - {{ name: prepare, steps: [ {steps}, {{ observe: app, in: target, expect: {{ ready: all }} }} ] }}
+  - {{ name: shift, steps: [ {{ route: split, to: target, share: 10, serving: one-writer }} ] }}
+"
+    );
     let resources =
         format!("{RESOURCES}  split: {{ kind: weighted, ttl: 10s }}\n  global: {{ kind: global-store }}\n");
-    let whole = format!("{HEAD}{resources}{MEASURE}{seed}");
-    finds(&findings_of(&whole, Urgency::Planned), Error, codes::CALLERS_ON_A_COPY);
-    let mended = whole.replace(
-        "{ restore: global, in: target },",
-        "{ restore: global, in: target }, { follow: global, in: target, of: source },",
+    findings_of(&format!("{HEAD}{resources}{MEASURE}{seed}"), Urgency::Planned)
+}
+
+#[test]
+fn a_restored_copy_gets_no_callers_until_it_follows() {
+    let restored = "{ restore: global, in: target }";
+    finds(&callers_behind(restored), Error, codes::CALLERS_ON_A_COPY);
+    let followed = |what: &str| callers_behind(&format!("{restored}, {{ follow: {what} }}"));
+    assert!(
+        followed("global, in: target, of: source").iter().all(|one| one.code != codes::CALLERS_ON_A_COPY)
     );
-    assert!(findings_of(&mended, Urgency::Planned).iter().all(|one| one.code != codes::CALLERS_ON_A_COPY));
+    for other in ["global, in: source, of: target", "orders, in: target, of: source"] {
+        finds(&followed(other), Error, codes::CALLERS_ON_A_COPY);
+    }
+}
+
+#[test]
+fn a_copy_on_the_side_that_callers_leave_is_in_nobodys_way() {
+    let found = callers_behind("{ restore: global, in: source }");
+    assert!(found.iter().all(|one| one.code != codes::CALLERS_ON_A_COPY), "{}", shown(&found));
 }
 
 #[test]
