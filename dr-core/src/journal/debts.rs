@@ -92,8 +92,12 @@ impl Debts {
     }
 }
 
+/// What is longer is named by its digest: a file's name ends at 255 bytes.
+const LONGEST: usize = 240;
+
 fn name(open: &OpenDebt) -> String {
     let Debt { kind, resource, side, .. } = &open.debt;
     let parts = [open.run.as_str(), &kind.to_string(), resource.as_str(), side.as_str()];
-    format!("{}.json", parts.map(key::segment).join("_-"))
+    let whole = parts.map(key::segment).join("_-");
+    format!("{}.json", if whole.len() <= LONGEST { whole } else { key::segment(&whole) })
 }

@@ -208,3 +208,25 @@ fn failed(operation: &str, path: &Path, error: io::Error) -> Error {
         .on(path.display().to_string())
         .because(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_disk_says_decides_the_kind_of_the_error() {
+        use rustix::io::Errno;
+        for (said, kind) in [
+            (Errno::NOENT, ErrorKind::NotFound),
+            (Errno::ACCESS, ErrorKind::Unauthorized),
+            (Errno::PERM, ErrorKind::Unauthorized),
+            (Errno::ROFS, ErrorKind::Unauthorized),
+            (Errno::NOSPC, ErrorKind::Refused),
+            (Errno::DQUOT, ErrorKind::Refused),
+            (Errno::FBIG, ErrorKind::Refused),
+            (Errno::IO, ErrorKind::Unknown),
+        ] {
+            assert_eq!(failed("write", Path::new("state"), said.into()).kind(), kind, "{said}");
+        }
+    }
+}

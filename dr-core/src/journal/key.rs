@@ -3,7 +3,8 @@
 use super::digest::Digest;
 use crate::error::{Error, Result};
 
-/// Past this a segment is cut and ends with its digest.
+/// A segment that would be as long or longer is cut to this and ends with its digest: no whole one is as long as a cut
+/// one.
 const LONGEST: usize = 120;
 
 /// One segment of a key for a text of any kind: letters, digits, `.` and `-` stand for themselves, everything else
@@ -21,7 +22,7 @@ pub(super) fn segment(text: &str) -> String {
     if segment.is_empty() {
         segment.push('_');
     }
-    if segment.len() > LONGEST {
+    if segment.len() >= LONGEST {
         segment.truncate(LONGEST - 65);
         segment.push_str(&format!("_{}", Digest::of(text.as_bytes())));
     }
@@ -62,6 +63,31 @@ mod tests {
         let segments: std::collections::BTreeSet<String> = texts.iter().map(|text| segment(text)).collect();
         assert_eq!(segments.len(), texts.len());
         assert!(segments.iter().all(|segment| check(segment).is_ok() && segment.len() <= LONGEST));
+    }
+
+    /// Stores hold such names: this is a format.
+    #[test]
+    fn a_segment_reads_as_its_text_where_it_can() {
+        assert_eq!(segment("pg://db-1.eu/orders_7"), "pg_3a_2f_2fdb-1.eu_2forders_5f7");
+        assert_eq!(segment("..a"), "_2e.a");
+        let (whole, cut) = ("x".repeat(119), "x".repeat(120));
+        assert_eq!(segment(&whole), whole);
+        assert_eq!(segment(&cut), format!("{}_{}", "x".repeat(55), Digest::of(cut.as_bytes())));
+    }
+
+    /// Found: one could be written that had.
+    #[test]
+    fn no_text_has_the_segment_of_a_longer_one_that_was_cut() {
+        for number in 0..1000 {
+            let long = format!("{}{number}", "x".repeat(500));
+            let digest = Digest::of(long.as_bytes()).to_string();
+            if let Some(rest) = digest.strip_prefix("3a") {
+                let short = format!("{}:{rest}", "x".repeat(55));
+                assert_ne!(segment(&short), segment(&long));
+                return;
+            }
+        }
+        panic!("no digest begins with the code of a colon");
     }
 
     #[test]

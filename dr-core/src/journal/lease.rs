@@ -75,7 +75,7 @@ impl Lease {
         at_once: bool,
     ) -> Result<Self, JournalError> {
         let (mut there, mut tag) = known(&*slots, &key, run).await?;
-        if !there.released && !at_once {
+        if !at_once {
             let seen = Instant::now();
             while !there.released && seen.elapsed() < there.ttl {
                 tokio::time::sleep(pace(there.ttl).min(there.ttl.saturating_sub(seen.elapsed()))).await;

@@ -156,10 +156,8 @@ impl LocalJournal {
             Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
                 let free =
                     rustix::fs::fstatvfs(&self.file).map_err(|error| self.io("look at", error.into()))?;
-                if free.f_bavail.saturating_mul(free.f_frsize) < bytes {
-                    return Err(self.io("reserve space in", io::ErrorKind::StorageFull.into()));
-                }
-                Ok(())
+                let free = free.f_bavail.saturating_mul(free.f_frsize);
+                enough(free, bytes).map_err(|error| self.io("reserve space in", error))
             }
             Err(error) => Err(self.io("reserve space in", error.into())),
         }
@@ -196,6 +194,11 @@ impl Journal for LocalJournal {
     }
 }
 
+/// All that can be said where nothing can be reserved.
+fn enough(free: u64, bytes: u64) -> io::Result<()> {
+    if free < bytes { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+}
+
 /// The lock is on a file that is never replaced, for a lock goes with the inode; it says who holds it.
 fn lock(folder: &Path, owner: &Actor) -> Result<File, JournalError> {
     let path = folder.join(LOCK);
@@ -218,11 +221,15 @@ fn lock(folder: &Path, owner: &Actor) -> Result<File, JournalError> {
 }
 
 fn read_whole(file: &mut File, path: &Path) -> Result<Bytes, JournalError> {
+    read_at_most(MAX_JOURNAL, file, path)
+}
+
+fn read_at_most(most: u64, file: &mut File, path: &Path) -> Result<Bytes, JournalError> {
     let mut bytes = Vec::new();
     file.rewind().map_err(|error| failed("read", path, error))?;
-    file.take(MAX_JOURNAL + 1).read_to_end(&mut bytes).map_err(|error| failed("read", path, error))?;
-    if bytes.len() as u64 > MAX_JOURNAL {
-        let why = format!("it is larger than {} MiB", MAX_JOURNAL >> 20);
+    file.take(most + 1).read_to_end(&mut bytes).map_err(|error| failed("read", path, error))?;
+    if bytes.len() as u64 > most {
+        let why = format!("it is larger than {} MiB", most >> 20);
         return Err(JournalError::Damaged { at: 1, why });
     }
     Ok(bytes.into())
@@ -255,4 +262,25 @@ fn drop_tail(folder: &Path, file: &File, chain: &Chain) -> Result<Option<Dropped
 fn no_such_run(folder: &Path) -> JournalError {
     let name = folder.file_name().unwrap_or(folder.as_os_str());
     JournalError::NoSuchRun { run: name.to_string_lossy().into_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_nothing_can_be_reserved_the_free_space_is_counted() {
+        enough(8, 7).unwrap();
+        enough(8, 8).unwrap();
+        assert_eq!(enough(8, 9).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    }
+
+    #[test]
+    fn a_journal_that_is_too_large_is_not_read() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"eight by").unwrap();
+        let mut read = |most| read_at_most(most, &mut file, Path::new("j"));
+        assert_eq!(read(8).unwrap(), "eight by");
+        assert!(matches!(read(7), Err(JournalError::Damaged { at: 1, .. })));
+    }
 }

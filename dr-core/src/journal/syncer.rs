@@ -111,3 +111,34 @@ fn serve(file: &File, asks: &Receiver<Ask>, failed: &OnceLock<String>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is there cannot be made durable: Linux refuses to sync it.
+    fn unsyncable() -> Syncer {
+        Syncer::start(File::open("/dev/null").unwrap()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn after_a_failed_sync_every_later_one_fails() {
+        let syncer = unsyncable();
+        assert!(syncer.failure().is_none());
+        syncer.soon().unwrap();
+        syncer.now().await.unwrap_err();
+        assert!(syncer.failure().is_some());
+        syncer.soon().unwrap_err();
+        syncer.now().await.unwrap_err();
+    }
+
+    #[test]
+    fn a_sync_that_was_due_is_tried_before_its_owner_is_gone() {
+        let syncer = unsyncable();
+        let failed = Arc::clone(&syncer.failed);
+        syncer.soon().unwrap();
+        drop(syncer);
+        assert!(failed.get().is_some());
+        assert_eq!(Arc::strong_count(&failed), 1, "the thread has ended");
+    }
+}

@@ -117,7 +117,18 @@ fn a_line_without_end_is_refused_in_bounded_memory() {
         assert!(matches!(read(&bytes), Err(JournalError::Damaged { at: 1, .. })));
     }
     let long = entry(1, 1, &"x".repeat(MAX_LINE));
-    assert!(matches!(Head::start().encode(&[long]), Err(JournalError::Refused { .. })));
+    let refused = Head::start().encode(&[long]).unwrap_err().to_string();
+    assert!(refused.contains("longer than 8 MiB"), "{refused}");
+}
+
+#[test]
+fn the_longest_line_is_written_and_read_and_may_be_cut_off_at_its_last_byte() {
+    let around = journal(&[1]).len() - "waiting\n".len();
+    let long = entry(1, 1, &"x".repeat(MAX_LINE - around));
+    let (bytes, _) = Head::start().encode(&[long]).unwrap();
+    assert_eq!(bytes.len(), MAX_LINE + 1);
+    assert_eq!(read(&bytes).unwrap().lines.len(), 1);
+    assert_eq!(read(&bytes[..MAX_LINE]).unwrap().tail.len(), MAX_LINE);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use dr_core::journal::{Digest, Durability, Filesystem, Journal, JournalError, LocalJournal};
 
-use crate::support::{actor, entries, entry};
+use crate::support::{actor, entries, entry, soon};
 
 fn create(folder: &Path) -> LocalJournal {
     LocalJournal::create(folder, &actor("alice"), Filesystem::Any).unwrap()
@@ -46,6 +46,15 @@ async fn a_second_owner_is_refused_and_told_who_owns_it() {
         LocalJournal::create(home.path(), &actor("bob"), Filesystem::Any),
         Err(JournalError::Refused { .. })
     ));
+}
+
+#[tokio::test]
+async fn an_owner_who_has_not_said_his_name_yet_is_another_process() {
+    let home = tempfile::tempdir().unwrap();
+    drop(create(home.path()));
+    let lock = fs::File::create(home.path().join("lock")).unwrap();
+    lock.lock().unwrap();
+    assert!(matches!(own(home.path()), Err(JournalError::Lost { to }) if to == "another process"));
 }
 
 #[tokio::test]
@@ -166,6 +175,35 @@ async fn there_is_no_run_where_there_is_no_journal() {
     let nowhere = home.path().join("nowhere");
     assert!(matches!(own(&nowhere), Err(JournalError::NoSuchRun { run }) if run == "nowhere"));
     assert!(matches!(LocalJournal::read_only(&nowhere), Err(JournalError::NoSuchRun { .. })));
+}
+
+#[test]
+fn a_journal_that_cannot_be_opened_is_not_taken_for_none() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("journal.ndjson");
+    std::os::unix::fs::symlink(&path, &path).unwrap();
+    let refused = LocalJournal::read_only(home.path()).unwrap_err();
+    assert!(matches!(&refused, JournalError::Io { what, .. } if what.starts_with("open")), "{refused}");
+}
+
+/// The folder's path is so long that a name as long as the journal's can be made in it, and no longer one.
+#[tokio::test]
+async fn what_cannot_be_kept_aside_is_not_cut_off() {
+    let home = tempfile::tempdir().unwrap();
+    let mut folder = home.path().to_owned();
+    while folder.as_os_str().len() < 4080 {
+        let left = 4080 - folder.as_os_str().len() - 1;
+        folder.push("x".repeat(if left > 200 { 100 } else { left }));
+    }
+    let mut journal = create(&folder);
+    journal.append(&entries(1, 1, 1), Durability::Barrier).await.unwrap();
+    journal.release().await.unwrap();
+    let path = folder.join("journal.ndjson");
+    fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"cut").unwrap();
+    let before = fs::read(&path).unwrap();
+    let refused = soon(move || own(&folder)).unwrap_err();
+    assert!(matches!(&refused, JournalError::Io { what, .. } if what.starts_with("create")), "{refused}");
+    assert_eq!(fs::read(&path).unwrap(), before);
 }
 
 #[tokio::test]

@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod chain;
+mod lease;
 mod local;
 mod memory;
 mod processes;
+mod scripted;
 mod slots;
 mod slotted;
 mod store;

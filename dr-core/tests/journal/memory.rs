@@ -1,6 +1,6 @@
 //! The journal without a disk behaves as the one with a disk does.
 
-use dr_core::journal::{Crash, Durability, Journal, JournalError, MemoryJournal};
+use dr_core::journal::{Crash, Durability, Head, Journal, JournalError, MemoryJournal};
 
 use crate::support::entries;
 
@@ -32,4 +32,29 @@ async fn an_owner_who_was_replaced_is_told() {
         old.append(&entries(1, 1, 1), Durability::Barrier).await,
         Err(JournalError::Lost { .. })
     ));
+}
+
+#[tokio::test]
+async fn a_crash_within_an_append_leaves_half_of_it() {
+    let mut journal = MemoryJournal::new();
+    let disk = journal.disk();
+    let (batch, _) = Head::start().encode(&entries(1, 1, 1)).unwrap();
+    disk.crash_after(0, Crash::Within);
+    journal.append(&entries(1, 1, 1), Durability::Barrier).await.unwrap_err();
+    assert_eq!(disk.bytes(), batch[..batch.len() / 2]);
+}
+
+#[tokio::test]
+async fn what_is_lazy_survives_the_machine_from_the_next_barrier_or_the_release_on() {
+    let mut journal = MemoryJournal::new();
+    let disk = journal.disk();
+    journal.append(&entries(1, 1, 1), Durability::Lazy).await.unwrap();
+    journal.append(&[], Durability::Lazy).await.unwrap();
+    assert_eq!(disk.durable_bytes(), b"");
+    journal.append(&[], Durability::Barrier).await.unwrap();
+    assert_eq!(disk.durable_bytes(), disk.bytes());
+    journal.append(&entries(2, 2, 1), Durability::Lazy).await.unwrap();
+    assert_ne!(disk.durable_bytes(), disk.bytes());
+    journal.release().await.unwrap();
+    assert_eq!(disk.durable_bytes(), disk.bytes());
 }

@@ -6,26 +6,30 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dr_core::journal::{
-    Created, Durability, Journal as _, JournalError, MemorySlots, SlotJournal, Slots, Tag, Tenancy,
+    Created, Durability, Head, Journal as _, JournalError, MemorySlots, SlotJournal, Slots, Tag, Tenancy,
 };
 use dr_core::{Error, ErrorKind, Result, Timestamp, TokioClock, async_trait};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+use crate::scripted::Scripted;
 use crate::support::{actor, entries, run};
 
-const TTL: Duration = Duration::from_secs(30);
+pub(crate) const TTL: Duration = Duration::from_secs(30);
 
-fn who(name: &str, take_over: bool) -> Tenancy {
+pub(crate) fn who(name: &str, take_over: bool) -> Tenancy {
     Tenancy { owner: actor(name), ttl: TTL, take_over }
 }
 
-async fn create(slots: &Arc<dyn Slots>, name: &str) -> std::result::Result<SlotJournal, JournalError> {
+pub(crate) async fn create(
+    slots: &Arc<dyn Slots>,
+    name: &str,
+) -> std::result::Result<SlotJournal, JournalError> {
     let clock = Arc::new(TokioClock::starting_at(Timestamp::from_millis(0)));
     SlotJournal::create(Arc::clone(slots), clock, &run("one"), &who(name, false)).await
 }
 
-async fn own(
+pub(crate) async fn own(
     slots: &Arc<dyn Slots>,
     name: &str,
     take_over: bool,
@@ -34,7 +38,7 @@ async fn own(
     SlotJournal::own(Arc::clone(slots), clock, &run("one"), &who(name, take_over)).await
 }
 
-fn memory() -> Arc<dyn Slots> {
+pub(crate) fn memory() -> Arc<dyn Slots> {
     Arc::new(MemorySlots::new())
 }
 
@@ -56,6 +60,14 @@ async fn a_run_is_begun_once() {
     let slots = memory();
     create(&slots, "alice").await.unwrap();
     assert!(matches!(create(&slots, "bob").await, Err(JournalError::Refused { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_without_an_event_is_a_run() {
+    let slots = memory();
+    let journal = create(&slots, "alice").await.unwrap();
+    assert_eq!(SlotJournal::read_only(&*slots, &run("one")).await.unwrap(), []);
+    drop(journal);
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,10 +101,8 @@ async fn who_is_taken_over_can_append_and_renew_nothing_more() {
     old.append(&entries(1, 1, 1), Durability::Barrier).await.unwrap();
     let (mut new, _, epoch) = own(&slots, "bob", true).await.unwrap();
     new.append(&entries(2, 2, epoch), Durability::Barrier).await.unwrap();
-    assert!(matches!(
-        old.append(&entries(2, 2, 1), Durability::Barrier).await,
-        Err(JournalError::Lost { .. })
-    ));
+    let late = old.append(&entries(2, 2, 1), Durability::Barrier).await;
+    assert!(matches!(late, Err(JournalError::Lost { to }) if to == "ownership 2"));
     assert!(matches!(old.renew().await, Err(JournalError::Lost { to }) if to.contains("bob")));
 }
 
@@ -171,6 +181,45 @@ async fn an_empty_object_in_the_place_of_the_next_is_damage() {
     let key = slots.list("runs/").await.unwrap()[0].replace("000001.", "000002.");
     slots.create(&key, Bytes::new()).await.unwrap();
     assert!(matches!(own(&slots, "bob", true).await, Err(JournalError::Damaged { at: 2, .. })));
+}
+
+/// He would be quicker for ever if each of his objects took two calls.
+#[tokio::test(start_paused = true)]
+async fn what_an_owner_writes_who_was_taken_over_counts_and_costs_the_next_one_call_each() {
+    let store = Scripted::under("runs/");
+    let slots: Arc<dyn Slots> = store.clone();
+    create(&slots, "alice").await.unwrap();
+    let mut head = Head::start();
+    for seq in 1..=5 {
+        let (object, next) = head.encode(&entries(seq, seq, 1)).unwrap();
+        store.overtaken(object);
+        head = next;
+    }
+    let (mut bob, lines, epoch) = own(&slots, "bob", true).await.unwrap();
+    assert_eq!((lines.len(), epoch), (5, 2));
+    let calls = ["create runs/", "read runs/", "replace leases/"].map(|call| store.count(call));
+    assert_eq!(calls, [6, 1, 1]);
+    bob.append(&entries(6, 6, 2), Durability::Barrier).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_says_no_is_not_asked_again_and_nothing_is_in_doubt() {
+    let store = Scripted::under("runs/");
+    let mut journal = create(&(store.clone() as Arc<dyn Slots>), "alice").await.unwrap();
+    store.fails(Error::refused("read-only"));
+    let refused = journal.append(&entries(1, 1, 1), Durability::Barrier).await;
+    assert!(matches!(refused, Err(JournalError::Store(_))), "{refused:?}");
+    assert_eq!(store.count("create runs/"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_try_may_have_written_stays_in_doubt() {
+    let store = Scripted::under("runs/");
+    let mut journal = create(&(store.clone() as Arc<dyn Slots>), "alice").await.unwrap();
+    store.fails(Error::new(ErrorKind::Timeout, "no answer"));
+    store.fails(Error::refused("read-only"));
+    let doubt = journal.append(&entries(1, 1, 1), Durability::Barrier).await;
+    assert!(matches!(doubt, Err(JournalError::InDoubt(_))), "{doubt:?}");
 }
 
 /// Takes a while for every call, another each time.

@@ -1,14 +1,17 @@
 //! The state store as a command uses it, in a folder and on slots.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use dr_core::event::{Debt, DebtKind, Request};
 use dr_core::journal::{
-    Application, Claimed, Digest, Durability, Filesystem, JournalError, MemorySlots, Registration, StateStore,
+    Application, Claimed, Digest, Durability, Filesystem, JournalError, MemorySlots, Place, Registration,
+    Slots as _, StateStore,
 };
-use dr_core::{ErrorKind, Identity, RunId};
+use dr_core::{Error, ErrorKind, Identity, RunId};
 use serde_json::json;
 
+use crate::scripted::Scripted;
 use crate::support::{actor, entries, run};
 
 /// Both kinds of store, each in a folder of its own.
@@ -112,6 +115,30 @@ async fn a_claim_released_by_hand_leaves_its_reason() {
 }
 
 #[tokio::test]
+async fn a_claim_whose_answer_is_lost_takes_no_other_runs_claim_away() {
+    let slots = Scripted::under("claims/");
+    let claims = StateStore::slots(slots.clone(), Path::new("/nowhere")).claims();
+    claims.take(&run("a"), &identities(&["x"]), &actor("alice")).await.unwrap();
+    let before = claims.list().await.unwrap();
+    slots.fails(Error::new(ErrorKind::Timeout, "no answer"));
+    claims.take(&run("b"), &identities(&["x"]), &actor("bob")).await.unwrap_err();
+    assert_eq!(claims.list().await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn two_who_post_at_once_have_different_numbers() {
+    let slots = Scripted::under("runs/");
+    let mut inbox = StateStore::slots(slots.clone(), Path::new("/nowhere")).inbox(&run("a"));
+    slots.overtaken("a message that came first");
+    assert_eq!(inbox.post(Request::Abort, actor("bob"), "").await.unwrap(), 2);
+    let messages = inbox.take_new().await.unwrap();
+    assert_eq!(
+        messages.iter().map(|m| (m.number, m.message.is_ok())).collect::<Vec<_>>(),
+        [(1, false), (2, true)]
+    );
+}
+
+#[tokio::test]
 async fn an_inbox_gives_each_message_once_and_in_order() {
     for (_home, store) in stores() {
         let mut inbox = store.inbox(&run("a"));
@@ -155,6 +182,27 @@ async fn a_debt_is_open_until_it_is_paid() {
         debts.pay(&run("b"), &open[0]).await.unwrap();
         debts.pay(&run("b"), &open[0]).await.unwrap();
         assert_eq!(debts.list().await.unwrap(), open[1..]);
+        let said = format!("guard of orders on us: lost (since run {})", run("a"));
+        assert!(open.iter().any(|debt| debt.to_string() == said), "{open:?}");
+    }
+}
+
+/// Found: its four names together made a name that no disk takes.
+#[tokio::test]
+async fn a_debt_of_long_names_is_kept_and_paid_as_any_other() {
+    for (_home, store) in stores() {
+        let debts = store.debts();
+        for end in ["one", "two"] {
+            let [resource, side] =
+                ["resource", "side"].map(|name| format!("{name}-{}-{end}", "x".repeat(200)));
+            let (resource, side) = (resource.into(), side.into());
+            let debt = Debt { kind: DebtKind::Replica, resource, side, why: "lost".into() };
+            debts.open(&run("a"), &debt).await.unwrap();
+        }
+        let open = debts.list().await.unwrap();
+        assert_eq!(open.len(), 2);
+        debts.pay(&run("b"), &open[0]).await.unwrap();
+        assert_eq!(debts.list().await.unwrap(), open[1..]);
     }
 }
 
@@ -188,6 +236,7 @@ async fn a_runs_plan_is_kept_once_and_for_all() {
         store.keep_plan(&run, "name: orders").await.unwrap();
         assert_eq!(store.plan_of(&run).await.unwrap().as_deref(), Some(b"name: orders".as_slice()));
         assert!(store.keep_plan(&run, "name: another").await.is_err(), "a run never has two");
+        store.keep_plan(&"another-run".into(), "name: another").await.unwrap();
         assert!(store.plan_of(&"../../etc/passwd".into()).await.is_err());
     }
 }
@@ -222,4 +271,69 @@ async fn a_bundle_that_was_taken_out_of_the_register_is_noticed() {
     }
     std::fs::remove_file(home.path().join("bundles/000002.json")).unwrap();
     assert_eq!(register.list().await.unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+#[tokio::test]
+async fn a_bundle_that_stands_under_anothers_number_is_noticed() {
+    let home = tempfile::tempdir().unwrap();
+    let register = StateStore::folder(home.path(), Filesystem::Any).unwrap().bundles();
+    let place = register.next().await.unwrap();
+    register.register(&place, &run("a"), Digest::of(b"a")).await.unwrap();
+    std::fs::rename(home.path().join("bundles/000001.json"), home.path().join("bundles/000002.json"))
+        .unwrap();
+    assert_eq!(register.list().await.unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+#[tokio::test]
+async fn a_bundle_is_registered_behind_the_last_one_and_nowhere_else() {
+    for (_home, store) in stores() {
+        let register = store.bundles();
+        let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
+        for (number, prev, kept) in [
+            (2, Digest::NONE, false),
+            (1, b, false),
+            (1, Digest::NONE, true),
+            (2, b, false),
+            (3, a, false),
+            (2, a, true),
+        ] {
+            let manifest = if number == 1 { a } else { b };
+            let registered = register.register(&Place { number, prev }, &run("a"), manifest).await;
+            let kind = registered.err().map(|error| error.kind());
+            assert_eq!(kind, if kept { None } else { Some(ErrorKind::Conflict) }, "{number} behind {prev}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_can_be_written_is_proven_by_a_record_of_each_seat() {
+    let slots = MemorySlots::new();
+    let store = StateStore::slots(Arc::new(slots.clone()), Path::new("/nowhere"));
+    store.prove("eu", &actor("alice")).await.unwrap();
+    store.prove("us", &actor("alice")).await.unwrap();
+    store.prove("eu", &actor("bob")).await.unwrap();
+    assert_eq!(slots.list("").await.unwrap(), ["ready/eu.json", "ready/us.json"]);
+    let (record, _) = slots.read("ready/eu.json").await.unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&record).contains("bob"));
+}
+
+#[tokio::test]
+async fn a_store_that_takes_no_write_is_not_proven() {
+    let slots = Scripted::under("ready/");
+    let store = StateStore::slots(slots.clone(), Path::new("/nowhere"));
+    slots.fails(Error::refused("read-only"));
+    assert_eq!(store.prove("eu", &actor("alice")).await.unwrap_err().kind(), ErrorKind::Refused);
+    for _ in 0..2 {
+        slots.overtaken("another's record");
+        let error = store.prove("eu", &actor("alice")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "of two at the same moment one proves nothing");
+    }
+}
+
+#[tokio::test]
+async fn runs_that_cannot_be_listed_are_not_taken_for_none() {
+    let home = tempfile::tempdir().unwrap();
+    let store = StateStore::folder(home.path(), Filesystem::Any).unwrap();
+    std::fs::write(home.path().join("runs"), b"").unwrap();
+    assert_eq!(store.runs().await.unwrap_err().kind(), ErrorKind::Refused);
 }

@@ -23,3 +23,10 @@ pub(crate) fn actor(name: &str) -> Actor {
 pub(crate) fn run(name: &str) -> RunId {
     RunId::new(format!("20261121T020000Z-{name}"))
 }
+
+/// What `task` returns, unless it goes on for ever.
+pub(crate) fn soon<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> T {
+    let (says, said) = std::sync::mpsc::channel();
+    std::thread::spawn(move || says.send(task()));
+    said.recv_timeout(std::time::Duration::from_secs(20)).unwrap()
+}
