@@ -5,6 +5,7 @@ mod clocks;
 mod crashes;
 mod demos;
 mod machines;
+mod rivals;
 mod saved;
 mod secrets;
 mod switchovers;
