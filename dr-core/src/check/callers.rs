@@ -13,6 +13,19 @@ pub(super) fn check(view: &View<'_>, out: &mut Vec<Finding>) {
     let probes = view.calls::<Probe>();
     let promotions = view.promotions();
     let sights = Sights { probes: &probes, looks: view.calls(), scales: view.calls() };
+    for (probe, call) in &probes {
+        if call.write && view.configured(probe).and_then(|it| it.takes_writes()) == Some(false) {
+            out.push(Finding::error(
+                codes::CANNOT_VERIFY,
+                probe.place,
+                format!(
+                    "`{}` is to write, and there is no way to write through it: it can only fail",
+                    probe.says()
+                ),
+                "configure its write path, or take `write` away",
+            ));
+        }
+    }
     for (route, call) in &routes {
         let Ok(to) = call.to.side() else { continue };
         // Callers who only read, or whose writes go to the one writer, may come before it.

@@ -58,6 +58,8 @@ codes! {
     WEAK_VERIFICATION = "weak-verification";
     /// The source loses capacity before the target is verified.
     SCALE_DOWN_BEFORE_VERIFICATION = "scale-down-before-verification";
+    /// A verification that can only fail.
+    CANNOT_VERIFY = "cannot-verify";
     /// Work inside the outage that could be done before it.
     LONG_OUTAGE_WINDOW = "long-outage-window";
 

@@ -526,7 +526,23 @@ mod measuring {
         let text = format!("{HEAD}{RESOURCES}{MEASURE}{SOUND}")
             .replace("outage: { probe: shop }", "outage: { probe: shop, write: true }")
             .replace("shop: { kind: door }", "shop: { kind: door, writes: false }");
-        only(&findings_of(&text, Urgency::Planned), Error, codes::CANNOT_MEASURE);
+        finds(&findings_of(&text, Urgency::Planned), Error, codes::CANNOT_MEASURE);
+    }
+
+    #[test]
+    fn a_probe_step_may_write_only_where_there_is_a_way_to() {
+        let text = format!("{HEAD}{RESOURCES}{MEASURE}{SOUND}")
+            .replace("outage: { probe: shop }", "outage: { probe: other }");
+        let text = text
+            .replace("shop: { kind: door }", "shop: { kind: door, writes: false }\n  other: { kind: door }");
+        let found = only(&findings_of(&text, Urgency::Planned), Error, codes::CANNOT_VERIFY);
+        assert!(found.message.contains("no way to write"), "{}", found.message);
+        let read_only = text.replace("write: true", "write: false");
+        assert!(
+            findings_of(&read_only, Urgency::Planned)
+                .iter()
+                .all(|finding| finding.code != codes::CANNOT_VERIFY)
+        );
     }
 
     #[test]
