@@ -17,7 +17,7 @@ struct Was {
 }
 
 impl Inner {
-    fn is_being_promoted(&self, store: &ResourceName, side: &Side) -> bool {
+    pub(super) fn is_being_promoted(&self, store: &ResourceName, side: &Side) -> bool {
         self.pending.values().any(|change| change.promotes(store, side))
     }
 

@@ -68,7 +68,9 @@ impl Inner {
                 None if receiving => Some(std::time::Duration::ZERO),
                 None => None,
             };
-            seen.last_commit = node.log.last().map(|record| self.wall(record.at));
+            // As RDS, whose replica tells no lag any more while it becomes an instance of its own.
+            let told = node.log.last().filter(|_| !self.is_being_promoted(name, side));
+            seen.last_commit = told.map(|record| self.wall(record.at));
         }
         seen.hazards = state.hazards.get(side).cloned().unwrap_or_default();
         seen

@@ -44,6 +44,8 @@ pub struct Cx {
     pub step: StepId,
     /// 1 for the first attempt.
     pub attempt: u32,
+    /// Whether an earlier attempt of the step may have acted: what it asked for may still be on its way.
+    pub may_have_acted: bool,
     /// The same for every attempt of one step in one run: an idempotency token for systems that take one.
     pub token: String,
     /// Whether the run insists on losing nothing.
@@ -69,6 +71,7 @@ impl Cx {
             epoch: 1,
             step,
             attempt: 1,
+            may_have_acted: false,
             token,
             urgency: Urgency::Planned,
             clock: Arc::new(SystemClock),

@@ -157,8 +157,9 @@ impl Promoter {
         }
     }
 
-    /// Whether the plan accepts that loss.
-    fn accept(call: &Promote, loss: &LossBound) -> Result<()> {
+    /// Whether the plan accepts that loss. A target that an earlier attempt may be promoting need not tell any more what
+    /// it has: nothing is asked anew then, and the next look sees what became of it.
+    fn accept(cx: &Cx, call: &Promote, loss: &LossBound) -> Result<()> {
         match (call.accept_loss, loss) {
             (Some(AcceptLoss::Unknown), LossBound::AtMost { .. } | LossBound::Unknown { .. }) => Ok(()),
             (Some(AcceptLoss::AtMost(accepted)), LossBound::AtMost { time, .. }) if *time <= accepted => {
@@ -170,6 +171,14 @@ impl Promoter {
                     show_duration(*time),
                     show_duration(accepted)
                 )))
+            }
+            (Some(AcceptLoss::AtMost(_)), LossBound::Unknown { why }) if cx.may_have_acted => {
+                let text =
+                    "an earlier attempt may have asked for it, which has not ended yet; if it never does";
+                let text = format!(
+                    "{text}, what may be lost is unknown ({why}): only `accept_loss: unknown` accepts that"
+                );
+                Err(Error::new(ErrorKind::NotReady, text))
             }
             (Some(AcceptLoss::AtMost(_)), LossBound::Unknown { why }) => Err(Error::refused(format!(
                 "what may be lost is unknown ({why}): only `accept_loss: unknown` accepts that"
@@ -252,7 +261,7 @@ impl Effect<Promote> for Promoter {
         } else if cx.urgency == Urgency::Planned {
             return Err(Error::refused("a planned run does not promote beside a side that is not fenced"));
         }
-        let accepted = loss.and_then(|loss| Self::accept(call, &loss).map(|()| loss));
+        let accepted = loss.and_then(|loss| Self::accept(cx, call, &loss).map(|()| loss));
         let loss = accepted.map_err(|error| in_doubt(error, doubt))?;
         let basis = Basis::Forced { fences: ground.proofs, risk: ground.risk, loss };
         self.inner.apply(cx, &Promote { basis: Some(basis), ..call.clone() }, was).await

@@ -11,6 +11,7 @@ use dr_core::resource::{Action, Applied, Before, Class, Cx, Prepared};
 use dr_core::{ErrorKind, async_trait};
 use dr_testkit::Rig;
 use dr_testkit::decorate::{Called, Recorder, Schedule, Trouble};
+use dr_testkit::model::{Agreeing, Fault};
 use serde_json::Value;
 
 use super::support::{MOVE, PROMOTE, SCALES, ended, says, shop, suspended};
@@ -59,6 +60,51 @@ async fn a_forced_promotion_that_the_next_attempt_joins_claims_no_zero_loss() {
     let run = Rig::new(&shop.world, PROMOTE).unplanned().run().await;
     ended(&run, Ending::Recovered);
     assert!(run.step("promote/promote:orders").attempts > 1, "{}", run.story());
+    let applied = run.step("promote/promote:orders").applied.clone().expect("a promotion");
+    assert!(!applied.said.contains("nothing lost"), "{}", applied.said);
+}
+
+/// Whether the journal has the intent of the promotion.
+fn has_begun(rig: &Rig) -> bool {
+    let text = String::from_utf8_lossy(&rig.disk().bytes()).into_owned();
+    text.lines().any(|line| line.contains(r#""event":"started","step":"promote/promote:orders""#))
+}
+
+/// P34: the process dies while a forced promotion is under way, and the target, as RDS, no longer tells what it has.
+/// Found: the next drive refused a loss that it could not learn any more, and held a run whose callers were served.
+#[tokio::test(start_paused = true)]
+async fn a_resume_waits_for_a_promotion_that_a_dead_process_asked_for() {
+    let shop = shop();
+    shop.world.fail("east", Fault::BlackHole);
+    shop.orders.kill("east");
+    shop.orders.stall_promotions(Duration::from_secs(30));
+    let plan = "
+phases:
+  - name: promote
+    within: 60s
+    steps:
+      - { fence: orders, when_unreachable: { accept_after: 5m } }
+      - { promote: orders, accept_loss: 10m }
+";
+    let rig = Rig::new(&shop.world, plan).unplanned().watched_by(Arc::new(Agreeing));
+    let (drive, controls) = rig.begin().await;
+    let (dead, ()) = tokio::join!(rig.rest(drive), async {
+        for _ in 0..600 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if has_begun(&rig) {
+                break;
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        controls.interrupt();
+        controls.interrupt();
+    });
+    suspended(&dead, Suspension::Interrupted);
+    assert_eq!(shop.orders.writable(), [], "{}", dead.story());
+    let run = rig.resume().await;
+    ended(&run, Ending::Recovered);
+    assert_eq!(shop.orders.writable(), ["west".into()]);
+    assert_eq!(shop.world.violations(), []);
     let applied = run.step("promote/promote:orders").applied.clone().expect("a promotion");
     assert!(!applied.said.contains("nothing lost"), "{}", applied.said);
 }

@@ -6,10 +6,10 @@ mod masking;
 mod outcome;
 mod record;
 mod rest;
+mod starting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -17,15 +17,15 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use self::masking::{keep_names, redacted, redacted_event};
-use crate::engine::attempt::{self, Flight};
+use crate::engine::attempt::Flight;
 use crate::engine::hooks::{Hooks, Means};
 use crate::engine::preview::PreviewOnly;
-use crate::engine::schedule::{Index, Schedule, may_be_tried};
+use crate::engine::schedule::{Index, Schedule};
 use crate::env::Env;
 use crate::event::{Actor, Began, Ending, Entry, Event, RunState, Status, Suspension};
 use crate::ids::{ResourceName, StepId};
 use crate::journal::{Durability, Journal, JournalError};
-use crate::resource::{Applied, Call, Cancel, Canceller, Class, Cx, Earlier, Progress, Redactor, Seen};
+use crate::resource::{Applied, Call, Cancel, Canceller, Class, Earlier, Redactor, Seen};
 use crate::runbook::{CheckRoles, RolesFound, Runbook, ScriptStep};
 
 /// How a drive ended.
@@ -81,9 +81,6 @@ pub struct Drive {
 
 /// What steps say they wait for, with the end that they say it into.
 type Said = (mpsc::UnboundedSender<(StepId, String)>, mpsc::UnboundedReceiver<(StepId, String)>);
-
-/// How many times its share of time a step may take once there is no way back.
-const PATIENCE_PAST_NO_RETURN: u32 = 3;
 
 impl Drive {
     /// Begins a run: its first event is durable when this returns, and nothing else has happened.
@@ -286,124 +283,6 @@ impl Drive {
         *self.hooks.interrupts.borrow() > 0
     }
 
-    /// Whether new steps may start. Past the point of no return the others go on beside a broken one.
-    fn may_start(&self) -> bool {
-        let forward =
-            self.state.turned_back.is_none() && self.state.abort.is_none() && !self.is_all_done_already();
-        let promoting = self.state.fence_broken.is_some() && self.is_left_to_promote();
-        let sound = self.broken.is_none() || (self.crossed && !promoting);
-        forward && sound && !self.is_interrupted()
-    }
-
-    /// Whether a promotion is still to come. After the last one a broken fence stops nothing any more: callers who stay
-    /// with a side that takes writes again are worse off than those who are moved.
-    fn is_left_to_promote(&self) -> bool {
-        self.state.in_order().any(|(step, state)| {
-            step.class == Class::PointOfNoReturn
-                && !matches!(state.status, Status::Succeeded | Status::Skipped)
-        })
-    }
-
-    fn is_at_rest(&self) -> bool {
-        self.busy.is_empty() && (self.due.is_empty() || !self.may_start())
-    }
-
-    /// Every store that was to be promoted had been already.
-    fn is_all_done_already(&self) -> bool {
-        !self.already_done.is_empty()
-            && self
-                .runbook
-                .script()
-                .steps
-                .iter()
-                .filter(|step| step.verb == "check-roles")
-                .all(|step| self.already_done.contains(&step.id))
-    }
-
-    /// Starts everything that may start. Returns the events of steps that are left out instead.
-    fn launch(&mut self) -> Vec<Event> {
-        let mut skipped = Vec::new();
-        while self.may_start() {
-            let Some(at) = self.schedule.take_ready() else { break };
-            let id = self.schedule.id(at).clone();
-            let Some((step, state)) = self.state.script_step(&id).zip(self.state.steps.get(&id)) else {
-                continue;
-            };
-            if !may_be_tried(state.status) {
-                continue;
-            }
-            if step.when.is_some_and(|when| when != self.state.urgency) {
-                skipped
-                    .push(Event::Skipped { step: id, why: format!("only in {} runs", urgency_word(step)) });
-                continue;
-            }
-            if let (Class::Read, Some(effect)) = (step.class, self.behind_effect.get(&at)) {
-                skipped.push(Event::NotExercised { step: id, why: format!("a dry run does not {effect}") });
-                continue;
-            }
-            let attempt = state.attempts.saturating_add(1);
-            let Some(action) = self.runbook.action(&id).map(Arc::clone) else { continue };
-            let cx = self.cx(at, &id, attempt);
-            self.busy.insert(at);
-            self.flights.push(attempt::prepare(at, attempt, action, cx));
-        }
-        skipped
-    }
-
-    /// The context of an attempt, with its deadline: a step's share of time is for all its attempts together, and
-    /// three times that once there is no way back and the run needs it; one attempt never gets more than the share.
-    fn cx(&mut self, at: Index, id: &StepId, attempt: u32) -> Cx {
-        let now = Instant::now();
-        let (within, optional) =
-            self.state.script_step(id).map_or((Duration::ZERO, false), |step| (step.within, step.optional));
-        let patience = if self.crossed && !optional { PATIENCE_PAST_NO_RETURN } else { 1 };
-        let total = within.saturating_mul(patience);
-        let first = *self.first_tried.entry(at).or_insert(now);
-        let mut deadline = (first + total).min(now + within);
-        if let Some(lease) = self.journal.lease_left() {
-            deadline = deadline.min(now + lease);
-        }
-        let sender = self.progress.0.clone();
-        let step = id.clone();
-        let mut cx = Cx::new(self.state.began.run.clone(), id.clone(), Duration::ZERO);
-        cx.deadline = deadline;
-        cx.cancel = self.cancel.1.clone();
-        cx.epoch = self.epoch;
-        cx.attempt = attempt;
-        cx.urgency = self.state.urgency;
-        cx.clock = self.env.clock();
-        cx.earlier = self.earlier.clone();
-        cx.overrides = Arc::clone(&self.overrides);
-        cx.progress = Progress::to(move |text| {
-            // A closed channel means that the drive is over: nobody is left to hear it.
-            let _ = sender.send((step.clone(), text.to_owned()));
-        });
-        cx
-    }
-
-    fn observe_all(&mut self, when: &'static str) {
-        if !self.state.began.mode.is_live() {
-            return;
-        }
-        let watched: Vec<_> = self
-            .runbook
-            .resources()
-            .iter()
-            .filter(|(_, resource)| !resource.watches().is_empty())
-            .map(|(name, resource)| (name.clone(), resource.clone()))
-            .collect();
-        for (name, resource) in watched {
-            let mut cx = Cx::new(
-                self.state.began.run.clone(),
-                StepId::new(format!("{when}/{name}")),
-                attempt::OBSERVE_WITHIN,
-            );
-            cx.clock = self.env.clock();
-            cx.urgency = self.state.urgency;
-            self.flights.push(attempt::observe(when, name, resource, cx));
-        }
-    }
-
     fn has_succeeded(&self, id: &StepId) -> bool {
         self.state.steps.get(id).is_some_and(|step| step.status == Status::Succeeded)
     }
@@ -423,13 +302,6 @@ fn says_already_done(applied: &Applied) -> bool {
     matches!(serde_json::from_value(applied.data.clone()), Ok(RolesFound::AlreadyDone))
 }
 
-fn urgency_word(step: &ScriptStep) -> &'static str {
-    match step.when {
-        Some(crate::resource::Urgency::Planned) => "planned",
-        Some(crate::resource::Urgency::Unplanned) | None => "unplanned",
-    }
-}
-
 fn illegal(error: crate::event::Illegal) -> JournalError {
     JournalError::Damaged { at: error.seq, why: error.why }
 }
@@ -438,7 +310,8 @@ fn illegal(error: crate::event::Illegal) -> JournalError {
 fn worst_case(state: &RunState) -> u64 {
     const AROUND: u64 = 1 << 20;
     const EACH_STEP: u64 = 8 << 10;
-    AROUND + EACH_STEP * u64::try_from(state.steps.len()).unwrap_or(u64::MAX / EACH_STEP)
+    let steps = u64::try_from(state.steps.len()).unwrap_or(u64::MAX);
+    AROUND.saturating_add(EACH_STEP.saturating_mul(steps))
 }
 
 fn broken_fence(why: &str) -> String {

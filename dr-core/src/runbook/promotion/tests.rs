@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use super::super::watchers::nobody;
 use super::*;
+use crate::env::TokioClock;
 use crate::model::Agreeing;
 use crate::resource::{FenceHow, NodeState, Reach, SideState};
 
@@ -23,10 +24,10 @@ impl Holds for Looks {
     }
 }
 
-/// A store that takes any ground it is given, and remembers it. `proves`: the planned proof can be had.
+/// A store that takes any ground it is given, and remembers it. `lacks`: how the planned proof fails, if it cannot be had.
 #[derive(Debug)]
 struct Store {
-    proves: bool,
+    lacks: Option<ErrorKind>,
     last_commit: Option<Timestamp>,
     given: Mutex<Vec<Basis>>,
 }
@@ -39,8 +40,8 @@ impl Effect<Promote> for Store {
 
     async fn apply(&self, cx: &Cx, call: &Promote, _: &Prepared) -> Result<Promotion> {
         let basis = call.basis.clone().expect("a ground");
-        if matches!(basis, Basis::Planned { .. }) && !self.proves {
-            return Err(Error::new(ErrorKind::NotReady, "it has not everything").permanent());
+        if let (Basis::Planned { .. }, Some(kind)) = (&basis, self.lacks) {
+            return Err(Error::new(kind, "it has not everything").permanent());
         }
         self.given.lock().unwrap().push(basis.clone());
         Ok(Promotion::new(call.side.side()?.clone(), cx.now(), basis))
@@ -73,13 +74,16 @@ fn proof() -> FenceProof {
 struct Case {
     urgency: Urgency,
     fence: Result<Fencing, ErrorKind>,
+    fence_when: Option<Urgency>,
     fenced: &'static [(&'static str, &'static str)],
     policy: bool,
     accepted_before: bool,
     agreed: bool,
-    proves: bool,
+    lacks: Option<ErrorKind>,
     already: bool,
     last_commit_before: Option<Duration>,
+    clock_ahead: Duration,
+    may_have_acted: bool,
     accept_loss: Option<AcceptLoss>,
 }
 
@@ -88,13 +92,16 @@ impl Case {
         Self {
             urgency,
             fence: Ok(Fencing::Confirmed(proof())),
+            fence_when: None,
             fenced: &[("orders", EAST)],
             policy: false,
             accepted_before: false,
             agreed: true,
-            proves: true,
+            lacks: None,
             already: false,
             last_commit_before: Some(Duration::from_secs(1)),
+            clock_ahead: Duration::ZERO,
+            may_have_acted: false,
             accept_loss: Some(AcceptLoss::AtMost(Duration::from_secs(10))),
         }
     }
@@ -107,12 +114,15 @@ impl Case {
             Duration::from_secs(20),
         );
         cx.urgency = self.urgency;
+        cx.may_have_acted = self.may_have_acted;
+        cx.clock = Arc::new(TokioClock::starting_at(Timestamp::from_millis(1_800_000_000_000)));
         if self.accepted_before {
             let accepted = FenceOutcome::Accepted(risk(&Side::new(EAST), cx.now(), cx.now()));
             cx.earlier.leave(FENCE.into(), serde_json::to_value(accepted).unwrap());
         }
-        let last_commit = self.last_commit_before.map(|before| cx.now().minus(before));
-        let store = Arc::new(Store { proves: self.proves, last_commit, given: Mutex::default() });
+        let committed = |before| cx.now().minus(before).plus(self.clock_ahead);
+        let last_commit = self.last_commit_before.map(committed);
+        let store = Arc::new(Store { lacks: self.lacks, last_commit, given: Mutex::default() });
         let holds: Arc<dyn Holds> = Arc::new(Looks(self.fence));
         let policy = SilencePolicy { accept_after: Duration::from_secs(30), vantage_points: 2 };
         let guarding = |(resource, side): &(&str, &str)| Guarding {
@@ -121,7 +131,7 @@ impl Case {
             holds: Arc::clone(&holds),
             policy: self.policy.then(|| policy.clone()),
             step: FENCE.into(),
-            when: None,
+            when: self.fence_when,
         };
         let promoter = Promoter {
             inner: store.clone(),
@@ -154,9 +164,14 @@ impl Case {
     }
 
     #[track_caller]
-    fn refused(self, why: &str) {
+    fn fails(self, why: &str) -> Error {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        let error = runtime.unwrap().block_on(self.tried()).expect_err(why);
+        runtime.unwrap().block_on(self.tried()).expect_err(why)
+    }
+
+    #[track_caller]
+    fn refused(self, why: &str) {
+        let error = self.fails(why);
         assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
         assert!(error.chain().contains(why), "`{why}` is not in: {}", error.chain());
     }
@@ -178,12 +193,20 @@ fn with_a_confirmed_fence_and_the_proof_both_lose_nothing() {
 
 #[test]
 fn without_the_proof_only_an_unplanned_run_goes_on_and_says_what_may_be_lost() {
-    let basis = Case { proves: false, ..Case::of(Urgency::Unplanned) }.taken();
+    let case = |urgency| Case { lacks: Some(ErrorKind::NotReady), ..Case::of(urgency) };
+    let basis = case(Urgency::Unplanned).taken();
     assert!(matches!(basis, Basis::Forced { risk: None, loss: LossBound::AtMost { .. }, .. }), "{basis:?}");
-    let case = Case { proves: false, ..Case::of(Urgency::Planned) };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    let error = runtime.unwrap().block_on(case.tried()).expect_err("no proof");
-    assert_eq!(error.kind(), ErrorKind::NotReady, "{error}");
+    assert_eq!(case(Urgency::Planned).fails("no proof").kind(), ErrorKind::NotReady);
+}
+
+#[test]
+fn a_try_that_fails_otherwise_than_for_want_of_the_proof_is_not_made_again_without_it() {
+    for kind in [ErrorKind::Unauthorized, ErrorKind::Unreachable, ErrorKind::Timeout, ErrorKind::Unknown] {
+        for urgency in BOTH {
+            let error = Case { lacks: Some(kind), ..Case::of(urgency) }.fails("it was tried");
+            assert_eq!(error.kind(), kind, "{urgency:?}: {error}");
+        }
+    }
 }
 
 #[test]
@@ -192,6 +215,15 @@ fn no_fence_is_no_ground() {
         Case { fenced: &[], ..Case::of(urgency) }.refused("no fence stands before this promotion");
         let others: &[_] = &[("users", EAST), ("orders", "north")];
         Case { fenced: others, ..Case::of(urgency) }.refused("no fence of `orders` itself on east");
+    }
+}
+
+#[test]
+fn a_fence_that_is_set_in_other_runs_than_this_is_no_ground() {
+    for (urgency, other) in [(Urgency::Planned, Urgency::Unplanned), (Urgency::Unplanned, Urgency::Planned)] {
+        let case = |when| Case { fence_when: Some(when), ..Case::of(urgency) };
+        assert_eq!(case(urgency).taken(), Basis::Planned { fences: vec![proof()] });
+        case(other).refused("no fence stands before this promotion");
     }
 }
 
@@ -240,8 +272,11 @@ fn silence_is_a_ground_only_where_it_was_accepted_and_still_is_and_only_in_an_un
 #[test]
 fn a_loss_is_accepted_by_name_and_only_as_far_as_it_is_known() {
     let seconds = |seconds| Some(Duration::from_secs(seconds));
-    let case =
-        |last_commit_before| Case { proves: false, last_commit_before, ..Case::of(Urgency::Unplanned) };
+    let case = |last_commit_before| Case {
+        lacks: Some(ErrorKind::NotReady),
+        last_commit_before,
+        ..Case::of(Urgency::Unplanned)
+    };
     case(seconds(11)).refused("the plan accepts 10s");
     case(None).refused("only `accept_loss: unknown` accepts that");
     for last_commit_before in [None, seconds(0), seconds(10), seconds(11)] {
@@ -250,9 +285,43 @@ fn a_loss_is_accepted_by_name_and_only_as_far_as_it_is_known() {
         let basis = Case { accept_loss: Some(AcceptLoss::Unknown), ..case() }.taken();
         assert!(matches!(basis, Basis::Forced { .. }), "{basis:?}");
     }
-    for last_commit_before in [seconds(0), seconds(9)] {
-        let basis = case(last_commit_before).taken();
-        assert!(matches!(basis, Basis::Forced { loss: LossBound::AtMost { .. }, .. }), "{basis:?}");
+    for known in [0, 9, 10] {
+        let basis = case(seconds(known)).taken();
+        let Basis::Forced { loss: LossBound::AtMost { time, .. }, .. } = basis else { panic!("{basis:?}") };
+        assert_eq!(time, Duration::from_secs(known));
+    }
+}
+
+/// What was never asked for is refused at once; what may be on its way already is waited for, and not asked for anew.
+#[test]
+fn an_unknown_loss_of_a_promotion_that_may_be_under_way_is_not_yet_refused() {
+    let case = |last_commit_before, accept_loss| Case {
+        lacks: Some(ErrorKind::NotReady),
+        may_have_acted: true,
+        last_commit_before,
+        accept_loss,
+        ..Case::of(Urgency::Unplanned)
+    };
+    let ten = Some(AcceptLoss::AtMost(Duration::from_secs(10)));
+    let error = case(None, ten).fails("only `accept_loss: unknown` accepts that");
+    assert_eq!((error.kind(), error.happened()), (ErrorKind::NotReady, Happened::Maybe), "{error}");
+    assert!(error.retry() != Retry::Permanent, "{error}");
+    case(Some(Duration::from_secs(11)), ten).refused("the plan accepts 10s");
+    case(None, None).refused("an unplanned promotion needs `accept_loss`");
+    case(None, Some(AcceptLoss::Unknown)).taken();
+}
+
+#[test]
+fn a_last_commit_that_is_still_to_come_bounds_no_loss() {
+    for ahead in [2, 3_600] {
+        let case = || Case {
+            lacks: Some(ErrorKind::NotReady),
+            clock_ahead: Duration::from_secs(ahead),
+            ..Case::of(Urgency::Unplanned)
+        };
+        case().refused("the clocks disagree");
+        let basis = Case { accept_loss: Some(AcceptLoss::Unknown), ..case() }.taken();
+        assert!(matches!(basis, Basis::Forced { loss: LossBound::Unknown { .. }, .. }), "{basis:?}");
     }
 }
 
