@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use crate::decorate::Schedule;
 
 type Wrap = dyn Fn(&StepId, Arc<dyn Action>) -> Arc<dyn Action> + Send + Sync;
+type Hooked = dyn Fn(Hooks) -> Hooks + Send + Sync;
 
 /// A plan on a [`World`], with everything that a drive is given.
 ///
@@ -44,6 +45,7 @@ pub struct Rig {
     began: Began,
     watchers: Option<Arc<dyn Watchers>>,
     wrap: Option<Arc<Wrap>>,
+    hooked: Option<Arc<Hooked>>,
     redactor: Redactor,
     disk: MemoryDisk,
     resources: BTreeMap<ResourceName, Resource>,
@@ -101,6 +103,7 @@ impl Rig {
             began,
             watchers: None,
             wrap: None,
+            hooked: None,
             redactor: Redactor::default(),
             disk: MemoryDisk::default(),
             resources,
@@ -173,10 +176,18 @@ impl Rig {
             began: self.began.clone(),
             watchers: self.watchers.clone(),
             wrap: self.wrap.clone(),
+            hooked: self.hooked.clone(),
             redactor: self.redactor.clone(),
             disk: MemoryDisk::default(),
             resources: self.resources.clone(),
         }
+    }
+
+    /// Further hooks of each drive: who listens to it, who ends its measuring.
+    #[must_use]
+    pub fn hooked(mut self, hooks: impl Fn(Hooks) -> Hooks + Send + Sync + 'static) -> Self {
+        self.hooked = Some(Arc::new(hooks));
+        self
     }
 
     /// What masks secrets.
@@ -326,6 +337,7 @@ impl Rig {
         let (news, learnt) = mpsc::unbounded_channel();
         let (interrupts, interrupted) = watch::channel(0);
         let hooks = Hooks::default().with_messages(heard).with_news(learnt).with_interrupts(interrupted);
+        let hooks = self.hooked.iter().fold(hooks, |hooks, more| more(hooks));
         let means = Means { journal, env: self.world.env(7), redactor: self.redactor.clone(), hooks };
         (means, Controls { messages, news, interrupts: Arc::new(interrupts) })
     }

@@ -11,10 +11,14 @@ use dr_testkit::Rig;
 
 /// Two phases of so many steps side by side.
 fn halves(each: usize) -> String {
+    phases(each, each)
+}
+
+fn phases(first: usize, second: usize) -> String {
     let mut text = String::from("phases:\n");
-    for phase in ["first", "second"] {
+    for (phase, steps) in [("first", first), ("second", second)] {
         let _ = write!(text, "  - name: {phase}\n    steps:\n");
-        for index in 0..each {
+        for index in 0..steps {
             let _ = writeln!(text, "      - {{ scale: fleet, in: target, replicas: 3, id: s{index} }}");
         }
     }
@@ -54,6 +58,16 @@ async fn edges_between_large_phases_grow_with_the_steps_and_not_with_their_squar
         edges, 3_000,
         "each waits for, or is waited for by, the step between; the first for the look at room"
     );
+}
+
+#[tokio::test]
+async fn the_step_between_stands_behind_its_phase_and_only_where_there_are_more_than_a_thousand_edges() {
+    let between = |first, second| {
+        let rig = Rig::new(&world(), &phases(first, second));
+        rig.script().steps.iter().position(|step| step.id.as_str() == "first/*")
+    };
+    assert_eq!(between(25, 40), None);
+    assert_eq!(between(25, 41), Some(26), "the look at room, the phase's own, and then it");
 }
 
 #[tokio::test]

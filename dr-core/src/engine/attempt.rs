@@ -135,3 +135,27 @@ const LARGEST_SIGHT: usize = MAX_LINE / 4;
 
 /// How long an observation for the evidence may take.
 pub(super) const OBSERVE_WITHIN: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_observation_is_left_out_and_told_where_it_is_larger_than_its_share_of_a_line() {
+        let sight = |letters: usize| Seen {
+            group: "replication".to_owned(),
+            data: "x".repeat(letters).into(),
+            text: String::new(),
+            facts: Default::default(),
+            sides: Default::default(),
+            tables: Default::default(),
+        };
+        let around = serde_json::to_vec(&sight(0)).unwrap().len();
+        assert_eq!(too_large(&sight(LARGEST_SIGHT - around)), None);
+        let told = too_large(&sight(LARGEST_SIGHT - around + 1)).unwrap();
+        assert_eq!(
+            told,
+            format!("its replication is too large for the journal ({} bytes)", LARGEST_SIGHT + 1)
+        );
+    }
+}

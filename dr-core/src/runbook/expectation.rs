@@ -123,4 +123,20 @@ mod tests {
     fn all_of_none_is_not_all() {
         assert!(!Expectation::All.is_met_by(&Fact::Part { is: 0, of: 0 }));
     }
+
+    #[test]
+    fn a_count_is_held_against_its_whole_or_against_the_least_that_is_wanted() {
+        let met = |text: &str, is| text.parse::<Expectation>().unwrap().is_met_by(&Fact::Part { is, of: 3 });
+        assert!(met("all", 3) && !met("all", 2));
+        assert!(met(">= 2", 2) && met(">= 2", 3) && !met(">= 2", 1));
+    }
+
+    #[test]
+    fn yes_is_met_by_yes_alone_and_no_by_no() {
+        for (text, expected) in [("yes", true), ("no", false)] {
+            let expectation: Expectation = text.parse().unwrap();
+            assert!(expectation.is_met_by(&Fact::Flag(expected)), "{text}");
+            assert!(!expectation.is_met_by(&Fact::Flag(!expected)), "{text}");
+        }
+    }
 }

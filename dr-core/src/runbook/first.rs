@@ -11,7 +11,7 @@ use super::room::CheckRoom;
 use super::script::{Script, ScriptPhase, ScriptStep};
 use crate::ids::{PhaseName, ResourceName, StepId};
 use crate::plan::Plan;
-use crate::resource::{At, Call, Class, Configured, Promote, Roles, Scale, Urgency};
+use crate::resource::{Call, Class, Configured, Promote, Roles, Scale, Urgency};
 
 /// The phase that the core puts before all others where something is promoted.
 pub const ROLES_PHASE: &str = "roles";
@@ -102,11 +102,8 @@ fn check_roles(plan: &Plan, roles: &Roles, script: &Script) -> Vec<ScriptStep> {
         .filter(|step| step.verb == Promote::VERB)
         .filter_map(|step| step.resource.clone())
         .collect();
-    let call = CheckRoles {
-        source: At::Named(roles.source.clone()),
-        target: At::Named(roles.target.clone()),
-        overrides: BTreeSet::new(),
-    };
+    let call =
+        CheckRoles { source: roles.source.clone(), target: roles.target.clone(), overrides: BTreeSet::new() };
     let Ok(call) = serde_json::to_value(call) else { return Vec::new() };
     promoted
         .iter()

@@ -91,3 +91,41 @@ pub(super) fn circle_finding(names: &[StepId], place: Place) -> Finding {
         "take one `after` away: something has to be first",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn around(steps: &[(&str, &[&str])]) -> Option<Vec<String>> {
+        let step = |(id, after): &(&str, &[&str])| ScriptStep {
+            id: StepId::new(*id),
+            phase: PhaseName::new("all"),
+            verb: "wait".to_owned(),
+            resource: None,
+            kind: None,
+            call: serde_json::Value::Null,
+            class: Class::Read,
+            after: after.iter().map(|id| StepId::new(*id)).collect(),
+            within: Duration::ZERO,
+            when: None,
+            optional: false,
+        };
+        let steps: Vec<ScriptStep> = steps.iter().map(step).collect();
+        circle(&steps).map(|names| names.iter().map(StepId::to_string).collect())
+    }
+
+    #[test]
+    fn a_circle_is_told_in_the_order_of_its_steps_without_those_that_only_lead_to_it() {
+        let steps: &[(&str, &[&str])] = &[("a", &["b"]), ("b", &["c"]), ("c", &["d"]), ("d", &["b"])];
+        assert_eq!(around(steps).unwrap(), ["b", "d", "c", "b"]);
+        assert_eq!(around(&[("a", &["a"])]).unwrap(), ["a", "a"]);
+    }
+
+    #[test]
+    fn ways_that_meet_again_are_no_circle() {
+        let steps: &[(&str, &[&str])] = &[("a", &["b", "c"]), ("b", &["d"]), ("c", &["d"]), ("d", &[])];
+        assert_eq!(around(steps), None);
+    }
+}

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Side;
 use crate::resource::{
-    At, Before, Call, Class, Cx, Diff, Effect, NodeState, Observe, Position, Prepared, Reach, Replication,
-    Role, Roles, Urgency,
+    Before, Call, Class, Cx, Diff, Effect, NodeState, Observe, Position, Prepared, Reach, Replication, Role,
+    Urgency,
 };
 
 /// Checks that a store's sides play the roles that the run gives them.
@@ -19,9 +19,9 @@ use crate::resource::{
 #[serde(deny_unknown_fields)]
 pub struct CheckRoles {
     /// Has to be the primary, or silent in an unplanned run.
-    pub source: At,
+    pub source: Side,
     /// Has to be a standby of the source's own history.
-    pub target: At,
+    pub target: Side,
     /// Codes of hazards that somebody told the run to pass.
     #[serde(default)]
     pub overrides: BTreeSet<String>,
@@ -61,11 +61,6 @@ impl Call for CheckRoles {
     fn class(&self) -> Class {
         Class::Read
     }
-
-    fn aim(&mut self, roles: &Roles) {
-        self.source.aim(roles);
-        self.target.aim(roles);
-    }
 }
 
 #[derive(Debug)]
@@ -87,7 +82,7 @@ impl Effect<CheckRoles> for RolesCheck {
 
 /// Pure: what an observation says about the roles.
 fn judge(seen: &Replication, call: &CheckRoles, urgency: Urgency) -> Result<RolesFound> {
-    let (source, target) = (call.source.side()?, call.target.side()?);
+    let (source, target) = (&call.source, &call.target);
     let writable = seen.writable_sides();
     if writable.len() > 1 {
         let sides: Vec<&str> = writable.iter().map(|side| side.as_str()).collect();
@@ -213,8 +208,11 @@ fn hazards(target: &Side, node: &NodeState, call: &CheckRoles) -> Result<Vec<Str
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::resource::{Position, TimelineSwitch};
+    use crate::resource::{Position, SideState, TimelineSwitch};
+    use crate::time::Timestamp;
 
     fn node(role: Role, timeline: u64, position: u64, forks: &[(u64, u64)]) -> NodeState {
         let at = |ordinal: u64| Position { ordinal, text: ordinal.to_string() };
@@ -234,6 +232,36 @@ mod tests {
         let target = node(Role::Standby, 2, 60, &[(1, 50)]);
         assert!(related(&node(Role::Primary, 1, 100, &[]), &target).is_err());
         assert!(related(&node(Role::Primary, 1, 50, &[]), &target).is_ok());
+    }
+
+    #[test]
+    fn one_number_with_other_forks_is_another_history_and_none_descends_from_itself() {
+        let target = node(Role::Standby, 2, 60, &[(1, 40)]);
+        assert!(related(&node(Role::Primary, 2, 60, &[(1, 40)]), &target).is_ok());
+        let other = related(&node(Role::Primary, 2, 60, &[(1, 50)]), &target).unwrap_err();
+        assert!(other.message().contains("forked at timeline 1 at 40"), "{other}");
+        let itself = node(Role::Standby, 2, 60, &[(2, 40)]);
+        assert!(related(&node(Role::Primary, 2, 30, &[]), &itself).is_err());
+    }
+
+    #[test]
+    fn a_target_that_is_the_primary_already_is_done_only_where_it_answers_and_the_source_copies_it() {
+        let judged = |reach, system: &str| {
+            let (mut target, mut source) = (node(Role::Primary, 2, 60, &[]), node(Role::Standby, 2, 60, &[]));
+            (target.reach, target.system) = (reach, Some(system.to_owned()));
+            (source.receiving, source.system) = (Some(true), Some("7301".to_owned()));
+            let sides = [("east", source), ("west", target)]
+                .map(|(side, node)| (Side::new(side), SideState::new(vec![node])));
+            let call =
+                CheckRoles { source: "east".into(), target: "west".into(), overrides: BTreeSet::new() };
+            let seen = Replication::new(Timestamp::from_millis(0), BTreeMap::from(sides));
+            judge(&seen, &call, Urgency::Planned)
+        };
+        assert_eq!(judged(Reach::Answers, "7301").unwrap(), RolesFound::AlreadyDone);
+        for (reach, system) in [(Reach::Answers, "7302"), (Reach::Unreachable, "7301")] {
+            let error = judged(reach, system).unwrap_err();
+            assert!(error.message().contains("does not follow it"), "{reach}, {system}: {error}");
+        }
     }
 
     #[test]

@@ -9,13 +9,13 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::resource::{Before, Call, Class, Cx, Diff, Effect, Hazard, Prepared, Roles, Room, Scale};
+use crate::resource::{Before, Call, Class, Cx, Diff, Effect, Hazard, Prepared, Room, Scale};
 
 /// Asks a resource whether there is room for these scales.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckRoom {
-    /// The scales that the run is going to make.
+    /// The scales that the run is going to make, their sides by name.
     pub scales: Vec<Scale>,
 }
 
@@ -39,10 +39,6 @@ impl Call for CheckRoom {
 
     fn class(&self) -> Class {
         Class::Read
-    }
-
-    fn aim(&mut self, roles: &Roles) {
-        self.scales.iter_mut().for_each(|scale| scale.aim(roles));
     }
 }
 

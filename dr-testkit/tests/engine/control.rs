@@ -9,7 +9,7 @@ use dr_testkit::decorate::{Called, Recorder, Schedule, Trouble};
 use dr_testkit::model::Fault;
 use dr_testkit::{Controls, Rig, Run, settled};
 
-use super::support::{MOVE, PROMOTE, SCALES, Shop, ended, says, shop, suspended};
+use super::support::{MOVE, PROMOTE, SCALES, Shop, ended, said, says, shop, suspended};
 
 async fn with(rig: &Rig, say: impl AsyncFnOnce(&Controls)) -> Run {
     let (drive, controls) = rig.begin().await;
@@ -52,6 +52,25 @@ async fn an_approval_lets_its_own_step_pass_and_no_other() {
     assert_eq!(run.step("one/first").status, Status::Failed);
     let by = run.driven.state.approvals.get("two/second").map(|actor| actor.name.clone());
     assert_eq!(by.as_deref(), Some("tester"));
+    assert_eq!(said(&run, "two/second"), "approved by tester from the test kit");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_that_was_given_before_it_was_asked_for_counts() {
+    let shop = shop();
+    let plan = "
+phases:
+  - { name: one, within: 60s, steps: [ { wait: 30s } ] }
+  - { name: two, within: 60s, steps: [ { approve: 'and this?', id: second } ] }
+";
+    let rig = Rig::new(&shop.world, plan);
+    let run = with(&rig, async |controls| {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        controls.ask(approve(&rig, "two/second"));
+    })
+    .await;
+    ended(&run, Ending::Succeeded);
+    assert!(run.step("two/second").was_already(), "{}", run.story());
 }
 
 /// P26: an approval with another plan's hash.
@@ -110,6 +129,29 @@ async fn nothing_is_begun_after_an_interrupt() {
             let before = u128::from(entry.elapsed_ms) <= interrupted.as_millis();
             assert!(!begun || before, "after {interrupted:?}: {}", run.story());
         }
+    }
+}
+
+/// A step that is looked at when a person ends the run is not begun, not even one that would find nothing to do.
+#[tokio::test(start_paused = true)]
+async fn an_abort_or_an_interrupt_begins_nothing_that_is_so_already() {
+    const UP: &str = "up/scale:services";
+    for abort in [true, false] {
+        let shop = shop();
+        shop.services.scale_by_hand("west", 3);
+        let slow = Schedule::new().at(UP, Called::Prepare, 1..=1, Trouble::Late(Duration::from_secs(1)));
+        let rig = Rig::new(&shop.world, SCALES).in_trouble(&slow);
+        let run = with(&rig, async |controls| {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            if abort { controls.ask(Request::Abort) } else { controls.interrupt() }
+        })
+        .await;
+        if abort {
+            ended(&run, Ending::Aborted)
+        } else {
+            suspended(&run, Suspension::Interrupted)
+        }
+        assert_eq!(run.step(UP).status, Status::Pending, "{}", run.story());
     }
 }
 

@@ -86,6 +86,28 @@ async fn a_run_that_was_held_by_its_gate_goes_on_when_all_is_well_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_trial_that_its_time_is_too_short_for_takes_the_callers_back() {
+    let shop = shared();
+    let plan = GRADUAL.replace("within: 20m", "within: 1m");
+    let run = Rig::new(&shop.world, &plan).unplanned().run().await;
+    ended(&run, Ending::Refused);
+    says(&run, "of the bake are left and the time is up");
+    says(&run, BACK);
+    assert_eq!((share(&shop), shop.entry.side()), (0, Some("east".into())), "{}", run.story());
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_that_are_there_already_are_on_trial_all_the_same() {
+    let shop = shared();
+    let plan = GRADUAL.replace("[10, 50, 100]", "[100]");
+    let rig = Rig::new(&shop.world, &plan);
+    ended(&rig.run().await, Ending::Succeeded);
+    let again = tokio::time::Instant::now();
+    ended(&rig.again().run().await, Ending::Succeeded);
+    assert!(again.elapsed() >= Duration::from_secs(120), "{:?}", again.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_crash_in_a_trial_begins_the_trial_anew() {
     let shop = shared();
     let rig = Rig::new(&shop.world, GRADUAL);

@@ -1,5 +1,6 @@
 //! Whether there is room, and how many there were before.
 
+use dr_core::engine::DriveEnd;
 use dr_core::event::{Ending, Event};
 use dr_core::resource::Hazard;
 use dr_testkit::Rig;
@@ -40,6 +41,26 @@ async fn an_override_makes_no_room_and_the_run_is_undone_in_the_systems_words() 
     ended(&run, Ending::RolledBack);
     says(&run, "exceeded quota");
     assert_eq!(shop.services.ready("west").values().sum::<u32>(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn room_is_asked_for_in_each_run_that_one_of_the_scales_is_made_in() {
+    for (whens, unplanned_is_refused) in [(["planned", "unplanned"], true), (["planned", "planned"], false)] {
+        let shop = shop();
+        shop.services.limit_room("west", Some(2));
+        let plan = format!(
+            "
+phases:
+  - {{ name: few, within: 20s, steps: [ {{ scale: services, in: target, replicas: 1, when: {} }} ] }}
+  - {{ name: many, within: 20s, steps: [ {{ scale: services, in: target, replicas: 3, when: {} }} ] }}
+",
+            whens[0], whens[1]
+        );
+        let run = Rig::new(&shop.world, &plan).unplanned().run().await;
+        let refused = run.driven.end == DriveEnd::Ended(Ending::Refused);
+        assert_eq!(refused, unplanned_is_refused, "{whens:?}: {}", run.story());
+        assert_eq!(shop.world.requests(), 0);
+    }
 }
 
 /// P3: capacity that cannot be read is not capacity.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use dr_core::Side;
 use dr_core::engine::{DriveEnd, News};
-use dr_core::event::{Ending, Event, Suspension};
-use dr_core::resource::{FenceHow, FenceOutcome, Promotion};
+use dr_core::event::{Ending, Event, Mode, Status, Suspension};
+use dr_core::resource::{Class, FenceHow, FenceOutcome, Promotion};
 use dr_testkit::Rig;
 use dr_testkit::decorate::{Called, Recorder};
 use dr_testkit::model::{Agreeing, Fault, World};
@@ -38,6 +38,44 @@ async fn a_promotion_without_a_fence_cannot_even_be_bound() {
         dr_core::runbook::Runbook::bind(script, world.resources(), &dr_core::runbook::Binding::new(roles));
     let findings = bound.expect_err("no fence");
     assert!(findings[0].message.contains("no fence"), "{findings:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_is_of_another_class_than_its_script_says_cannot_be_bound() {
+    let shop = shop();
+    let mut script = Rig::new(&shop.world, PROMOTE).script().clone();
+    let promotion = script.steps.iter_mut().find(|step| step.class == Class::PointOfNoReturn);
+    promotion.expect("a promotion").class = Class::Reversible;
+    let roles = dr_core::resource::Roles { source: "east".into(), target: "west".into() };
+    let binding = dr_core::runbook::Binding::new(roles);
+    let bound = dr_core::runbook::Runbook::bind(script, shop.world.resources(), &binding);
+    let findings = bound.expect_err("another class");
+    let told = "it is PointOfNoReturn now and was Reversible when the script was made";
+    assert!(findings[0].message.contains(told), "{findings:?}");
+}
+
+/// A crashed primary comes back beside the new one, after a silence or a hang.
+#[tokio::test(start_paused = true)]
+async fn a_guard_waits_for_a_silent_writer_and_fences_it_as_it_returns() {
+    for fault in [Fault::BlackHole, Fault::Hung] {
+        let shop = shop();
+        shop.orders.kill("east");
+        shop.orders.promote_by_hand("west");
+        shop.world.fail("east", fault);
+        let plan = "
+phases: [ { name: guard, within: 10m, steps: [ { fence: orders, await_return: true } ] } ]
+";
+        let rig = Rig::new(&shop.world, plan).unplanned().with(|began| began.mode = Mode::Guard);
+        let (run, both) = tokio::join!(rig.run(), async {
+            tokio::time::sleep(Duration::from_secs(300)).await;
+            shop.world.heal("east");
+            shop.orders.start("east");
+            tokio::time::sleep(Duration::from_secs(6)).await;
+            shop.orders.writable()
+        });
+        assert_eq!(both, ["west".into()], "{fault:?}: {}", run.story());
+        assert_eq!(run.step("guard/fence:orders").status, Status::Succeeded, "{}", run.story());
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -92,3 +92,8 @@ pub(crate) fn suspended(run: &Run, why: Suspension) {
 pub(crate) fn says(run: &Run, text: &str) {
     assert!(run.driven.text.contains(text), "`{}` does not say `{text}`\n{}", run.driven.text, run.story());
 }
+
+/// What people read of a step that succeeded.
+pub(crate) fn said<'a>(run: &'a Run, step: &str) -> &'a str {
+    run.step(step).applied.as_ref().map_or("nothing", |applied| applied.said.as_str())
+}
