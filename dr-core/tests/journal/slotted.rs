@@ -222,6 +222,19 @@ async fn what_an_earlier_try_may_have_written_stays_in_doubt() {
     assert!(matches!(doubt, Err(JournalError::InDoubt(_))), "{doubt:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_store_that_answers_nobody_is_given_up_long_before_a_long_lease_is_over() {
+    let store = Scripted::under("runs/");
+    let clock = Arc::new(TokioClock::starting_at(Timestamp::from_millis(0)));
+    let tenancy = Tenancy { ttl: Duration::from_secs(600), ..who("alice", false) };
+    let mut journal = SlotJournal::create(store.clone(), clock, &run("one"), &tenancy).await.unwrap();
+    (0..60).for_each(|_| store.fails(Error::new(ErrorKind::Unreachable, "no route")));
+    let begun = tokio::time::Instant::now();
+    let failed = journal.append(&entries(1, 1, 1), Durability::Barrier).await;
+    assert!(failed.is_err(), "{failed:?}");
+    assert!(begun.elapsed() <= Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
 /// Takes a while for every call, another each time.
 #[derive(Debug)]
 struct Slow {

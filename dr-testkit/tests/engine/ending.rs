@@ -215,6 +215,56 @@ phases:
     assert_eq!(debts(&run, false), [(DebtKind::Replica, "east".into())], "{}", run.story());
 }
 
+/// What followed the old writer, by this run's own doing, is no copy of the new one; nor is what followed another store.
+#[tokio::test(start_paused = true)]
+async fn only_what_was_made_a_copy_of_this_store_after_its_promotion_pays_for_one() {
+    let before = "
+phases:
+  - { name: early, within: 600s, steps: [ { follow: orders, in: zurich, of: source } ] }
+  - { name: promote, within: 20s, steps: [ { fence: orders }, { promote: orders } ] }
+";
+    let beside = "
+phases:
+  - { name: fence, within: 20s, steps: [ { fence: orders }, { fence: users } ] }
+  - { name: promote, within: 20s, steps: [ { promote: orders }, { promote: users } ] }
+  - { name: protect, within: 600s, steps: [ { follow: users, in: zurich } ] }
+";
+    for plan in [before, beside] {
+        let world = World::new(["east", "west", "zurich"]);
+        let (orders, users) = (world.store("orders"), world.store("users"));
+        orders.hide_receiving();
+        users.hide_receiving();
+        let run = Rig::new(&world, plan).run().await;
+        ended(&run, Ending::Recovered);
+        assert_eq!(debts(&run, false), [(DebtKind::Replica, "east".into())], "{}", run.story());
+    }
+}
+
+/// What this run made a copy and is none any more at its end pays for nothing.
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_was_lost_again_before_the_end_is_owed() {
+    let shop = shop();
+    shop.orders.hide_receiving();
+    let rig = Rig::new(
+        &shop.world,
+        &format!("{MOVE}  - {{ name: pause, within: 60s, steps: [ {{ wait: 30s }} ] }}"),
+    );
+    let (drive, _controls) = rig.begin().await;
+    let (run, ()) = tokio::join!(rig.rest(drive), async {
+        let followed =
+            |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).contains("\"started\",\"step\":\"pause/wait\"");
+        for _ in 0..600 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if followed(rig.disk().bytes()) {
+                break;
+            }
+        }
+        shop.orders.kill("east");
+    });
+    ended(&run, Ending::Recovered);
+    assert_eq!(debts(&run, false), [(DebtKind::Replica, "east".into())], "{}", run.story());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_dry_run_counts_its_changes_and_says_where_there_are_none() {
     let shop = shop();

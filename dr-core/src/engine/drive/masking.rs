@@ -76,3 +76,23 @@ pub(super) fn keep_names(redactor: &Redactor, began: &Began) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Suspension;
+    use crate::resource::Secret;
+
+    /// P28: a secret that is called as a word of the event's own: the word stays, and every other text is masked.
+    #[test]
+    fn an_event_whose_own_word_is_a_secret_keeps_that_word_and_no_other() {
+        let redactor = Redactor::default();
+        redactor.hide(&Secret::new("held"));
+        let event = Event::Suspended { why: Suspension::Held, text: "its password is held".to_owned() };
+        let masked = redacted_event(&redactor, event);
+        assert_eq!(
+            masked,
+            Event::Suspended { why: Suspension::Held, text: "its password is •••".to_owned() }
+        );
+    }
+}
