@@ -59,8 +59,10 @@ fn metric(name: &str) -> String {
 
 fn phases(view: &View<'_>, out: &mut Vec<Finding>) {
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
-    // Not by its name: the plan's own phase may have that.
-    if view.subject.script.phases.len() > view.subject.plan.phases.len() {
+    // The plan's own phase may have its name.
+    let own = view.subject.plan.phases.iter().filter(|phase| phase.name.as_str() == ROLES_PHASE).count();
+    let all = view.subject.script.phases.iter().filter(|phase| phase.name.as_str() == ROLES_PHASE).count();
+    if all > own {
         seen.insert(metric(ROLES_PHASE), "the phase that `dr` puts first".to_owned());
     }
     for phase in &view.subject.plan.phases {
