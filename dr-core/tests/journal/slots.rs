@@ -1,4 +1,4 @@
-//! What every kind of slots does, in memory and in a folder.
+//! Slots in memory and in a folder.
 
 use std::fs::File;
 use std::path::Path;
@@ -6,42 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dr_core::journal::{Created, FolderSlots, MemorySlots, Slots, Tag};
+use dr_core::journal::{Created, FolderSlots, MemorySlots, Slots};
 use dr_core::{ErrorKind, Happened};
 use futures_util::FutureExt as _;
 use tokio::time::{Instant, timeout};
 
+use crate::behave::behave;
 use crate::support::soon;
 
 const ONE: Bytes = Bytes::from_static(b"one");
 const TWO: Bytes = Bytes::from_static(b"two");
-
-async fn behave(slots: &dyn Slots) {
-    assert_eq!(slots.read("a/b").await.unwrap(), None);
-    assert_eq!(slots.create("a/b", ONE).await.unwrap(), Created::Yes);
-    assert_eq!(slots.create("a/b", ONE).await.unwrap(), Created::Mine);
-    assert_eq!(slots.create("a/b", TWO).await.unwrap(), Created::Other(ONE));
-    let (bytes, tag) = slots.read("a/b").await.unwrap().unwrap();
-    assert_eq!(bytes, ONE);
-    assert!(!slots.replace_if("a/b", &Tag("stale".into()), TWO).await.unwrap());
-    assert!(!slots.replace_if("a/none", &tag, TWO).await.unwrap());
-    assert!(slots.replace_if("a/b", &tag, TWO).await.unwrap());
-    assert!(!slots.replace_if("a/b", &tag, ONE).await.unwrap());
-    assert!(!slots.remove_if("a/b", &tag).await.unwrap());
-    slots.create("a/c/d", ONE).await.unwrap();
-    slots.create("ab", ONE).await.unwrap();
-    assert_eq!(slots.list("").await.unwrap(), ["a/b", "a/c/d", "ab"]);
-    assert_eq!(slots.list("a/").await.unwrap(), ["a/b", "a/c/d"]);
-    assert_eq!(slots.list("a/c/").await.unwrap(), ["a/c/d"]);
-    assert_eq!(slots.list("nothing/").await.unwrap(), [""; 0]);
-    let (_, tag) = slots.read("a/b").await.unwrap().unwrap();
-    assert!(slots.remove_if("a/b", &tag).await.unwrap());
-    assert!(slots.remove_if("a/b", &tag).await.unwrap());
-    assert_eq!(slots.create("a/b", TWO).await.unwrap(), Created::Yes);
-    for key in ["../escape", "a//b", ".hidden", ""] {
-        assert_eq!(slots.create(key, ONE).await.unwrap_err().kind(), ErrorKind::Invalid);
-    }
-}
 
 #[tokio::test]
 async fn slots_in_memory_behave() {
