@@ -93,9 +93,8 @@ fn of_two_failovers_begun_at_once_one_goes_and_the_other_touches_nothing() {
 
 /// P6: two who share no state store switch the same service over, the second one beginning at any event of the first.
 #[test]
-fn two_switchovers_that_share_no_journal_end_with_one_writer_and_lose_nothing() {
-    const TEST: &str =
-        "regions::rivals::two_switchovers_that_share_no_journal_end_with_one_writer_and_lose_nothing";
+fn a_rival_switchover_that_begins_at_any_event_loses_nothing() {
+    const TEST: &str = "regions::rivals::a_rival_switchover_that_begins_at_any_event_loses_nothing";
     let sweep = Sweep::of(("e2e", TEST), events_of_a_switchover(), 2);
     let round = |sandbox: &Sandbox, moment| {
         let clients = Clients::begin(sandbox, "rivals");
@@ -112,8 +111,8 @@ fn two_switchovers_that_share_no_journal_end_with_one_writer_and_lose_nothing() 
 
 /// P6: the same with two failovers from a source that is gone.
 #[test]
-fn two_failovers_that_share_no_journal_end_with_one_writer() {
-    const TEST: &str = "regions::rivals::two_failovers_that_share_no_journal_end_with_one_writer";
+fn a_rival_failover_that_begins_at_any_event_leaves_one_writer() {
+    const TEST: &str = "regions::rivals::a_rival_failover_that_begins_at_any_event_leaves_one_writer";
     let sweep = Sweep::of(("e2e", TEST), events_of_a_failover(), 2);
     let round = |sandbox: &Sandbox, moment| {
         let clients = Clients::begin(sandbox, "rivals");
