@@ -1,5 +1,7 @@
 //! The engine over strict models, in paused time: order, failure, safety, control, and crashes at every event.
 
+#![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
+
 mod attempts;
 mod control;
 mod crashes;
