@@ -97,7 +97,11 @@ pub(super) fn timings(state: &RunState) -> BTreeMap<String, f64> {
 pub(super) fn debts(state: &RunState, after: &BTreeMap<ResourceName, Vec<Seen>>) -> Vec<Event> {
     let mut events = Vec::new();
     for (step, stood) in state.in_order() {
-        let Some((resource, applied)) = step.resource.as_ref().zip(stood.applied.as_ref()) else { continue };
+        let Some(resource) = &step.resource else { continue };
+        if step.verb == Promote::VERB && stood.applied.is_none() && stood.found_done {
+            events.extend(unheard(state, resource, &events));
+        }
+        let Some(applied) = &stood.applied else { continue };
         if step.verb == Promote::VERB
             && let Ok(promotion) = serde_json::from_value::<Promotion>(applied.data.clone())
         {
@@ -142,6 +146,21 @@ pub(super) fn debts(state: &RunState, after: &BTreeMap<ResourceName, Vec<Seen>>)
         }
     }
     events
+}
+
+/// What a promotion leaves that has happened and was not heard: a source of which nobody knows, where no fence has said so
+/// already.
+fn unheard(state: &RunState, resource: &ResourceName, told: &[Event]) -> Option<Event> {
+    let roles = &state.began.roles;
+    let is_told = told.iter().any(|event| match event {
+        Event::DebtOpened(debt) => {
+            debt.kind == DebtKind::Guard && debt.resource == *resource && debt.side == roles.source
+        }
+        _ => false,
+    });
+    let why = format!("{} was promoted, and nobody knows whether {} is fenced", roles.target, roles.source);
+    let (resource, side) = (resource.clone(), roles.source.clone());
+    (!is_told).then_some(Event::DebtOpened(Debt { kind: DebtKind::Guard, resource, side, why }))
 }
 
 /// Every other side that was seen to take writes at the end, and is not kept from it by a fence that leaves it running.

@@ -156,6 +156,8 @@ pub struct StepState {
     pub skipped: Option<String>,
     /// Whether an effect of it may be in the world.
     pub may_have_acted: bool,
+    /// Whether a look after a doubt found it done, and no later one said otherwise.
+    pub found_done: bool,
     /// When its first attempt began; a [`super::Steady`] moment.
     pub started: Option<Timestamp>,
     /// When it was over; a [`super::Steady`] moment.
@@ -176,6 +178,7 @@ impl StepState {
             failure: None,
             skipped: None,
             may_have_acted: false,
+            found_done: false,
             started: None,
             over: None,
             progress: None,
@@ -215,10 +218,15 @@ impl StepState {
             Edge::Fail { happened: Happened::No, .. } if was == Status::Started => {
                 self.may_have_acted = self.doubt_before;
             }
-            Edge::Undo | Edge::Settle(Found::Cancelled) => self.may_have_acted = false,
+            Edge::Undo | Edge::Settle(Found::Cancelled) => {
+                self.may_have_acted = false;
+                self.found_done = false;
+            }
+            Edge::Settle(found @ (Found::Done | Found::NotDone | Found::Unknown)) => {
+                self.found_done = found == Found::Done;
+            }
             Edge::Fail { .. }
             | Edge::Succeed
-            | Edge::Settle(Found::Done | Found::NotDone | Found::Unknown)
             | Edge::Skip
             | Edge::Preview
             | Edge::StartUndo

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dr_core::engine::DriveEnd;
-use dr_core::event::{Ending, Entry, Event, Found, Seq, Suspension};
+use dr_core::event::{DebtKind, Ending, Entry, Event, Found, Request, Seq, Suspension};
 use dr_core::journal::{Durability, Journal, JournalError, Line, MemoryJournal};
 use dr_core::resource::{Action, Applied, Before, Class, Cx, Prepared};
 use dr_core::{ErrorKind, async_trait};
-use dr_testkit::Rig;
 use dr_testkit::decorate::{Called, Recorder, Schedule, Trouble};
 use dr_testkit::model::{Agreeing, Fault};
+use dr_testkit::{Rig, Run};
 use serde_json::Value;
 
-use super::support::{MOVE, PROMOTE, SCALES, ended, says, shop, suspended};
+use super::support::{MOVE, PROMOTE, SCALES, Shop, ended, says, shop, suspended};
 
 fn always(step: &str, trouble: Trouble) -> Schedule {
     Schedule::new().at(step, Called::Apply, 1..=u32::MAX, trouble)
@@ -70,15 +70,7 @@ fn has_begun(rig: &Rig) -> bool {
     text.lines().any(|line| line.contains(r#""event":"started","step":"promote/promote:orders""#))
 }
 
-/// P34: the process dies while a forced promotion is under way, and the target, as RDS, no longer tells what it has.
-/// Found: the next drive refused a loss that it could not learn any more, and held a run whose callers were served.
-#[tokio::test(start_paused = true)]
-async fn a_resume_waits_for_a_promotion_that_a_dead_process_asked_for() {
-    let shop = shop();
-    shop.world.fail("east", Fault::BlackHole);
-    shop.orders.kill("east");
-    shop.orders.stall_promotions(Duration::from_secs(30));
-    let plan = "
+const ON_SILENCE: &str = "
 phases:
   - name: promote
     within: 60s
@@ -86,12 +78,15 @@ phases:
       - { fence: orders, when_unreachable: { accept_after: 5m } }
       - { promote: orders, accept_loss: 10m }
 ";
-    let rig = Rig::new(&shop.world, plan).unplanned().watched_by(Arc::new(Agreeing));
+
+/// Its process dies five seconds after the intent of the promotion, which takes thirty.
+async fn dies_in_its_promotion(shop: &Shop, rig: &Rig) -> Run {
+    shop.orders.stall_promotions(Duration::from_secs(30));
     let (drive, controls) = rig.begin().await;
     let (dead, ()) = tokio::join!(rig.rest(drive), async {
         for _ in 0..600 {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            if has_begun(&rig) {
+            if has_begun(rig) {
                 break;
             }
         }
@@ -99,6 +94,18 @@ phases:
         controls.interrupt();
         controls.interrupt();
     });
+    dead
+}
+
+/// P34: the process dies while a forced promotion is under way, and the target, as RDS, no longer tells what it has.
+/// Found: the next drive refused a loss that it could not learn any more, and held a run whose callers were served.
+#[tokio::test(start_paused = true)]
+async fn a_resume_waits_for_a_promotion_that_a_dead_process_asked_for() {
+    let shop = shop();
+    shop.world.fail("east", Fault::BlackHole);
+    shop.orders.kill("east");
+    let rig = Rig::new(&shop.world, ON_SILENCE).unplanned().watched_by(Arc::new(Agreeing));
+    let dead = dies_in_its_promotion(&shop, &rig).await;
     suspended(&dead, Suspension::Interrupted);
     assert_eq!(shop.orders.writable(), [], "{}", dead.story());
     let run = rig.resume().await;
@@ -107,6 +114,35 @@ phases:
     assert_eq!(shop.world.violations(), []);
     let applied = run.step("promote/promote:orders").applied.clone().expect("a promotion");
     assert!(!applied.said.contains("nothing lost"), "{}", applied.said);
+}
+
+/// P7 and P21: a promotion has happened and was not heard, and the source is back and open, from behind an accepted silence
+/// or a fence that somebody lifted.
+/// Found: no resume could record it, for its ground was gone, and no abort could end the run.
+#[tokio::test(start_paused = true)]
+async fn a_promotion_that_has_happened_and_cannot_be_heard_any_more_keeps_no_run_open() {
+    for silent in [true, false] {
+        let shop = shop();
+        if silent {
+            shop.world.fail("east", Fault::BlackHole);
+        }
+        let rig = Rig::new(&shop.world, ON_SILENCE).unplanned().watched_by(Arc::new(Agreeing));
+        suspended(&dies_in_its_promotion(&shop, &rig).await, Suspension::Interrupted);
+        dr_testkit::settled(&shop.world).await;
+        shop.world.heal("east");
+        shop.orders.start_by_force("east");
+        let held = rig.resume().await;
+        suspended(&held, Suspension::Held);
+        says(&held, "east is not fenced");
+        let (drive, controls) = rig.begin_again().await;
+        controls.ask(Request::Abort);
+        let run = rig.rest(drive).await;
+        ended(&run, Ending::Aborted);
+        says(&run, "promote/promote:orders has happened, and what it left could not be learnt");
+        let debts = run.driven.state.debts.iter();
+        let owed: Vec<_> = debts.map(|debt| (debt.kind, debt.side.as_str())).collect();
+        assert_eq!(owed, [(DebtKind::Guard, "east")], "{}", run.story());
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,11 +21,16 @@ impl Drive {
             return self.go_back().await;
         }
         if let Some((actor, reason)) = self.state.abort.clone() {
-            let why = format!("aborted by {actor}: {reason}");
-            let doubt = self.state.crossed().find(|step| !self.has_succeeded(step)).cloned();
-            if let Some(doubt) = doubt {
-                if self.look_into(&doubt) {
+            let mut why = format!("aborted by {actor}: {reason}");
+            let unheard: Vec<StepId> =
+                self.state.crossed().filter(|step| !self.has_succeeded(step)).cloned().collect();
+            for doubt in &unheard {
+                if self.look_into(doubt) {
                     return Ok(None);
+                }
+                if self.state.steps.get(doubt).is_some_and(|step| step.found_done) {
+                    why = format!("{why}; {doubt} has happened, and what it left could not be learnt");
+                    continue;
                 }
                 let told = format!(
                     "{why}; but {doubt} may still take effect: the claims stay until it is known, resume"
@@ -33,7 +38,7 @@ impl Drive {
                 return self.suspend(Suspension::Held, &told).await.map(Some);
             }
             if self.crossed {
-                let why = match self.state.nobody_can_write_since() {
+                let why = match self.state.nobody_can_write_since().filter(|_| unheard.is_empty()) {
                     Some(since) => format!("{why}; NOBODY CAN WRITE since {since}"),
                     None => why,
                 };
