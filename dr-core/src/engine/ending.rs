@@ -152,10 +152,9 @@ pub(super) fn debts(state: &RunState, after: &BTreeMap<ResourceName, Vec<Seen>>)
 /// already.
 fn unheard(state: &RunState, resource: &ResourceName, told: &[Event]) -> Option<Event> {
     let roles = &state.began.roles;
+    let guard = (DebtKind::Guard, resource, &roles.source);
     let is_told = told.iter().any(|event| match event {
-        Event::DebtOpened(debt) => {
-            debt.kind == DebtKind::Guard && debt.resource == *resource && debt.side == roles.source
-        }
+        Event::DebtOpened(debt) => (debt.kind, &debt.resource, &debt.side) == guard,
         _ => false,
     });
     let why = format!("{} was promoted, and nobody knows whether {} is fenced", roles.target, roles.source);
