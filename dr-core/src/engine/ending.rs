@@ -157,7 +157,7 @@ fn unheard(state: &RunState, resource: &ResourceName, told: &[Event]) -> Option<
         Event::DebtOpened(debt) => (debt.kind, &debt.resource, &debt.side) == guard,
         _ => false,
     });
-    let why = format!("{} was promoted, and nobody knows whether {} is fenced", roles.target, roles.source);
+    let why = format!("another side was promoted, and nobody knows whether {} is fenced", roles.source);
     let (resource, side) = (resource.clone(), roles.source.clone());
     (!is_told).then_some(Event::DebtOpened(Debt { kind: DebtKind::Guard, resource, side, why }))
 }

@@ -300,7 +300,7 @@ impl RunState {
     }
 
     /// Since when nobody can write something by this run's act: the first fence that may hold, and on which no
-    /// promotion succeeded; of the same resource, if that is promoted at all.
+    /// promotion succeeded or was found done; of the same resource, if that is promoted at all.
     pub fn nobody_can_write_since(&self) -> Option<Timestamp> {
         if self.began.mode == Mode::Guard {
             return None;
@@ -320,7 +320,10 @@ impl RunState {
         let itself = self.began.script.steps.iter().any(|step| opens(step) && of_it(step));
         self.intents.iter().skip(fenced).any(|id| {
             self.script_step(id).is_some_and(|step| opens(step) && (!itself || of_it(step)))
-                && self.steps.get(id).is_some_and(|state| state.status == Status::Succeeded)
+                && self
+                    .steps
+                    .get(id)
+                    .is_some_and(|state| state.status == Status::Succeeded || state.found_done)
         })
     }
 

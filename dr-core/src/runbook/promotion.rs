@@ -172,17 +172,19 @@ impl Promoter {
                     show_duration(accepted)
                 )))
             }
-            (Some(AcceptLoss::AtMost(_)), LossBound::Unknown { why }) if cx.may_have_acted => {
-                let text =
-                    "an earlier attempt may have asked for it, which has not ended yet; if it never does";
-                let text = format!(
-                    "{text}, what may be lost is unknown ({why}): only `accept_loss: unknown` accepts that"
-                );
-                Err(Error::new(ErrorKind::NotReady, text))
+            (Some(AcceptLoss::AtMost(_)), LossBound::Unknown { why }) => {
+                let unknown =
+                    format!("what may be lost is unknown ({why}): only `accept_loss: unknown` accepts that");
+                Err(match cx.may_have_acted {
+                    true => Error::new(
+                        ErrorKind::NotReady,
+                        format!(
+                            "an earlier attempt may have asked for it, and it has not ended yet; if it never does, {unknown}"
+                        ),
+                    ),
+                    false => Error::refused(unknown),
+                })
             }
-            (Some(AcceptLoss::AtMost(_)), LossBound::Unknown { why }) => Err(Error::refused(format!(
-                "what may be lost is unknown ({why}): only `accept_loss: unknown` accepts that"
-            ))),
             (None, LossBound::AtMost { .. } | LossBound::Unknown { .. }) => Err(Error::refused(
                 "an unplanned promotion needs `accept_loss` on its step: a time, or unknown",
             )),

@@ -139,10 +139,31 @@ async fn a_promotion_that_has_happened_and_cannot_be_heard_any_more_keeps_no_run
         let run = rig.rest(drive).await;
         ended(&run, Ending::Aborted);
         says(&run, "promote/promote:orders has happened, and what it left could not be learnt");
+        assert!(!run.driven.text.contains("NOBODY CAN WRITE"), "{}", run.driven.text);
         let debts = run.driven.state.debts.iter();
         let owed: Vec<_> = debts.map(|debt| (debt.kind, debt.side.as_str())).collect();
         assert_eq!(owed, [(DebtKind::Guard, "east")], "{}", run.story());
     }
+}
+
+/// The promotion of one store that was found done does not hide another that nobody can write.
+#[tokio::test(start_paused = true)]
+async fn an_abort_tells_of_a_store_that_nobody_can_write_beside_one_whose_promotion_has_happened() {
+    let shop = shop();
+    shop.world.store("users");
+    let plan = ON_SILENCE.replace("      - { promote", "      - { fence: users }\n      - { promote");
+    let later = "  - { name: later, within: 60s, steps: [ { promote: users, accept_loss: 10m } ] }";
+    let rig = Rig::new(&shop.world, &format!("{plan}{later}")).unplanned();
+    suspended(&dies_in_its_promotion(&shop, &rig).await, Suspension::Interrupted);
+    dr_testkit::settled(&shop.world).await;
+    shop.orders.start_by_force("east");
+    suspended(&rig.resume().await, Suspension::Held);
+    let (drive, controls) = rig.begin_again().await;
+    controls.ask(Request::Abort);
+    let run = rig.rest(drive).await;
+    ended(&run, Ending::Aborted);
+    says(&run, "promote/promote:orders has happened");
+    says(&run, "NOBODY CAN WRITE since");
 }
 
 #[tokio::test(start_paused = true)]

@@ -38,7 +38,7 @@ impl Drive {
                 return self.suspend(Suspension::Held, &told).await.map(Some);
             }
             if self.crossed {
-                let why = match self.state.nobody_can_write_since().filter(|_| unheard.is_empty()) {
+                let why = match self.state.nobody_can_write_since() {
                     Some(since) => format!("{why}; NOBODY CAN WRITE since {since}"),
                     None => why,
                 };
