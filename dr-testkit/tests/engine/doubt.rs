@@ -14,7 +14,7 @@ use dr_testkit::model::{Agreeing, Fault};
 use dr_testkit::{Rig, Run};
 use serde_json::Value;
 
-use super::support::{MOVE, PROMOTE, SCALES, Shop, ended, says, shop, suspended};
+use super::support::{MOVE, PROMOTE, SCALES, Shop, ended, once_begun, says, shop, suspended};
 
 fn always(step: &str, trouble: Trouble) -> Schedule {
     Schedule::new().at(step, Called::Apply, 1..=u32::MAX, trouble)
@@ -64,12 +64,6 @@ async fn a_forced_promotion_that_the_next_attempt_joins_claims_no_zero_loss() {
     assert!(!applied.said.contains("nothing lost"), "{}", applied.said);
 }
 
-/// Whether the journal has the intent of the promotion.
-fn has_begun(rig: &Rig) -> bool {
-    let text = String::from_utf8_lossy(&rig.disk().bytes()).into_owned();
-    text.lines().any(|line| line.contains(r#""event":"started","step":"promote/promote:orders""#))
-}
-
 const ON_SILENCE: &str = "
 phases:
   - name: promote
@@ -84,12 +78,7 @@ async fn dies_in_its_promotion(shop: &Shop, rig: &Rig) -> Run {
     shop.orders.stall_promotions(Duration::from_secs(30));
     let (drive, controls) = rig.begin().await;
     let (dead, ()) = tokio::join!(rig.rest(drive), async {
-        for _ in 0..600 {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            if has_begun(rig) {
-                break;
-            }
-        }
+        once_begun(rig, "promote/promote:orders").await;
         tokio::time::sleep(Duration::from_secs(5)).await;
         controls.interrupt();
         controls.interrupt();

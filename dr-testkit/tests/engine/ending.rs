@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use dr_core::engine::Finish;
-use dr_core::event::{DebtKind, Ending, Event, Mode, RunState, Suspension};
+use dr_core::event::{DebtKind, Ending, Event, Mode, RunState};
 use dr_core::measure::{Basis, Figure, Measurement, RtoParts};
 use dr_core::model::World;
 use dr_core::resource::FenceHow;
 use dr_core::{Side, async_trait};
 use dr_testkit::{Rig, Run};
 
-use super::support::{MOVE, PROMOTE, ended, says, shop, suspended};
+use super::support::{MOVE, PROMOTE, ended, once_begun, says, shop};
 
 const FENCE: &str = "
 phases: [ { name: guard, within: 20s, steps: [ { fence: orders, in: east } ] } ]
@@ -251,14 +251,7 @@ async fn a_copy_that_was_lost_again_before_the_end_is_owed() {
     );
     let (drive, _controls) = rig.begin().await;
     let (run, ()) = tokio::join!(rig.rest(drive), async {
-        let followed =
-            |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).contains("\"started\",\"step\":\"pause/wait\"");
-        for _ in 0..600 {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            if followed(rig.disk().bytes()) {
-                break;
-            }
-        }
+        once_begun(&rig, "pause/wait").await;
         shop.orders.kill("east");
     });
     ended(&run, Ending::Recovered);
@@ -276,50 +269,4 @@ async fn a_dry_run_counts_its_changes_and_says_where_there_are_none() {
     let run = Rig::new(&shop.world, plan).dry().run().await;
     ended(&run, Ending::NothingToDo);
     assert_eq!(run.driven.text, "everything is so already");
-}
-
-/// Past the point of no return the other steps go on beside a broken one, another store's promotion among them.
-#[tokio::test(start_paused = true)]
-async fn another_stores_promotion_goes_on_beside_a_step_that_failed_after_the_first() {
-    use dr_testkit::decorate::{Called, Schedule, Trouble};
-    let (world, plan) = two_stores();
-    let denied = Trouble::Fails(dr_core::ErrorKind::Unauthorized);
-    let denied = Schedule::new().at("beside/route:entry", Called::Apply, 1..=u32::MAX, denied);
-    let run = Rig::new(&world, &plan).in_trouble(&denied).run().await;
-    suspended(&run, Suspension::Held);
-    assert_eq!(run.step("users/promote:users").status, dr_core::event::Status::Succeeded, "{}", run.story());
-}
-
-/// P8: with another promotion still to come a broken fence stops everything.
-#[tokio::test(start_paused = true)]
-async fn nothing_is_begun_beside_a_broken_fence_while_a_promotion_is_still_to_come() {
-    let (world, plan) = two_stores();
-    let rig = Rig::new(&world, &plan);
-    let (drive, controls) = rig.begin().await;
-    let (run, ()) = tokio::join!(rig.rest(drive), async {
-        tokio::time::sleep(Duration::from_secs(8)).await;
-        controls.tell(dr_core::engine::News::BrokenFence("row 7 was acknowledged by east".to_owned()));
-    });
-    suspended(&run, Suspension::Held);
-    for step in ["beside/route:entry", "users/promote:users"] {
-        assert_eq!(run.step(step).status, dr_core::event::Status::Pending, "{}", run.story());
-    }
-}
-
-/// One store promoted, then a pause, then what moves callers, and beside it the second store.
-fn two_stores() -> (World, String) {
-    let world = World::new(["east", "west"]);
-    world.store("orders");
-    world.store("users");
-    world.traffic("entry", Duration::from_secs(1));
-    let plan = "
-phases:
-  - { name: fence, within: 20s, steps: [ { fence: orders }, { fence: users } ] }
-  - { name: orders, within: 20s, steps: [ { promote: orders } ] }
-  - { name: pause, within: 60s, steps: [ { wait: 10s } ] }
-  - { name: beside, within: 20s, after: [pause], steps: [ { route: entry } ] }
-  - { name: later, within: 20s, after: [pause], steps: [ { wait: 5s } ] }
-  - { name: users, within: 20s, after: [later], steps: [ { promote: users } ] }
-";
-    (world, plan.to_owned())
 }

@@ -20,4 +20,5 @@ mod room;
 mod safety;
 mod support;
 mod switching;
+mod two_stores;
 mod verbs;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use dr_core::engine::DriveEnd;
 use dr_core::event::{Ending, Event, Suspension};
 use dr_core::model::{ModelService, ModelStore, ModelTraffic, ModelWorkloads, World};
-use dr_testkit::Run;
+use dr_testkit::{Rig, Run};
 
 pub(crate) struct Shop {
     pub(crate) world: World,
@@ -96,4 +96,16 @@ pub(crate) fn says(run: &Run, text: &str) {
 /// What people read of a step that succeeded.
 pub(crate) fn said<'a>(run: &'a Run, step: &str) -> &'a str {
     run.step(step).applied.as_ref().map_or("nothing", |applied| applied.said.as_str())
+}
+
+/// Waits until the journal has the intent of a step.
+pub(crate) async fn once_begun(rig: &Rig, step: &str) {
+    let intent = format!(r#""event":"started","step":"{step}""#);
+    for _ in 0..600 {
+        if String::from_utf8_lossy(&rig.disk().bytes()).contains(&intent) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    panic!("{step} was never begun");
 }

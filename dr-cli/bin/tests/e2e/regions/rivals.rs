@@ -85,7 +85,9 @@ fn of_two_failovers_begun_at_once_one_goes_and_the_other_touches_nothing() {
     ends.sort_by_key(|said| said.code);
     assert_eq!((ends[0].code, ends[1].code), (11, 12), "{ends:?}");
     let journals = sandbox.runs().into_iter().map(|run| std::fs::read_to_string(run.join("journal.ndjson")));
-    let acted = journals.filter(|text| text.as_ref().is_ok_and(|text| text.contains(r#""event":"started""#)));
+    let acted = journals.filter(|text| {
+        text.as_ref().is_ok_and(|text| text.contains(r#""event":"started","step":"promote/"#))
+    });
     assert_eq!(acted.count(), 1);
     sandbox.serves();
     sandbox.evidence_verifies();
