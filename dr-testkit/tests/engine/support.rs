@@ -101,11 +101,12 @@ pub(crate) fn said<'a>(run: &'a Run, step: &str) -> &'a str {
 /// Waits until the journal has the intent of a step.
 pub(crate) async fn once_begun(rig: &Rig, step: &str) {
     let intent = format!(r#""event":"started","step":"{step}""#);
+    let has_begun = || String::from_utf8_lossy(&rig.disk().bytes()).contains(&intent);
     for _ in 0..600 {
-        if String::from_utf8_lossy(&rig.disk().bytes()).contains(&intent) {
-            return;
+        if has_begun() {
+            break;
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    panic!("{step} was never begun");
+    assert!(has_begun(), "{step} was never begun");
 }
